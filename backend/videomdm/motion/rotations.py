@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 Array = Any  # a NumPy array or a torch tensor: whatever supports the array API standard
+
+
+def constant(values: Any, like: Array) -> Array:
+    """``values`` as an array of the kind, dtype and device of ``like``."""
+    return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
 def normalise(v: Array, eps: float = 1e-12) -> Array:
@@ -82,8 +87,8 @@ def between(u: Array, v: Array) -> Array:
     u, v = normalise(u), normalise(v)
     w = 1.0 + xp.sum(u * v, axis=-1, keepdims=True)
     opposite = w < 1e-6
-    x_axis = xp.zeros_like(u) + xp.asarray([1.0, 0.0, 0.0], dtype=u.dtype, device=u.device)
-    y_axis = xp.zeros_like(u) + xp.asarray([0.0, 1.0, 0.0], dtype=u.dtype, device=u.device)
+    x_axis = xp.zeros_like(u) + constant([1.0, 0.0, 0.0], u)
+    y_axis = xp.zeros_like(u) + constant([0.0, 1.0, 0.0], u)
     square = xp.where(xp.abs(u[..., :1]) < 0.9, cross(u, x_axis), cross(u, y_axis))
     imaginary = xp.where(opposite, normalise(square), cross(u, v))
     return normalise(xp.concat([xp.where(opposite, xp.zeros_like(w), w), imaginary], axis=-1))
@@ -122,7 +127,7 @@ def from_matrix(m: Array) -> Array:
     )
     squares = xp.sum(candidates * candidates, axis=-1)
     best = xp.argmax(squares, axis=-1)
-    chosen = xp.asarray([0, 1, 2, 3], device=m.device) == best[..., None]
+    chosen = xp.arange(4, device=device(m)) == best[..., None]
     q = xp.sum(xp.where(chosen[..., None], candidates, xp.zeros_like(candidates)), axis=-2)
     q = normalise(q)
     return xp.where(q[..., :1] < 0, -q, q)
@@ -153,7 +158,7 @@ def from_euler(angles: Array, order: str) -> Array:
     xp = array_namespace(angles)
     result = None
     for i, axis in enumerate(order.upper()):
-        direction = xp.asarray([float(axis == a) for a in "XYZ"], dtype=angles.dtype, device=angles.device)
+        direction = constant([float(axis == a) for a in "XYZ"], angles)
         turn = from_axis_angle(direction + xp.zeros_like(angles[..., :1]), angles[..., i])
         result = turn if result is None else multiply(result, turn)
     return result
