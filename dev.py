@@ -282,22 +282,20 @@ def find_python(version: str) -> str | None:
 
 
 def half_installed(environment: Environment) -> list[Path]:
-    """The metadata folders of packages whose files are not all there: what an interrupted install leaves."""
+    """The metadata folders of packages that are not all there: what an interrupted install leaves behind."""
     site = next(environment.folder.glob("Lib/site-packages" if WINDOWS else "lib/python*/site-packages"))
-    broken = []
-    for folder in site.glob("*.dist-info"):
-        files = importlib.metadata.PathDistribution(folder).files
-        if files is None or any(not right_size(Path(str(f.locate())), f.size) for f in files):
-            broken.append(folder)
-    return broken
+    return [folder for folder in site.glob("*.dist-info") if not is_whole(folder)]
 
 
-def right_size(path: Path, size: int | None) -> bool:
-    """Whether a file is there with the size that was noted for it (None: any)."""
+def is_whole(metadata: Path) -> bool:
+    """Whether an installed package has all its files, with the sizes that its record notes."""
     try:
-        return (size is None and path.suffix == ".pyc") or size in (None, path.stat().st_size)
-    except OSError:
+        files = importlib.metadata.PathDistribution(metadata).files or []
+        sizes = [(Path(str(file.locate())), file.size) for file in files if file.suffix != ".pyc"]
+        right = all(size in (None, path.stat().st_size) for path, size in sizes)
+    except (OSError, ValueError):
         return False
+    return right and bool(sizes) and (metadata / "INSTALLER").is_file()
 
 
 def make_folder(environment: Environment) -> None:
