@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from array_api_compat import array_namespace
 
 from .motion.rotations import constant, cross, normalise
@@ -93,25 +92,13 @@ def look_at(position: Array, target: Array) -> Camera:
     return Camera(R, t)
 
 
-def sample_cameras(
-    positions: np.ndarray,
-    rng: np.random.Generator,
-    elevation: tuple[float, float] = (-np.pi / 8, np.pi / 24),
-    distance_factor: float = 2.5,
-) -> Camera:
-    """Synthetic static cameras for clips (B, T, J, 3), as VideoMDM samples them on HumanML3D.
+def orbit(target: Array, azimuth: Array, pitch: Array, distance: Array) -> Camera:
+    """Cameras around ``target`` (..., 3): ``azimuth`` (...) from +Z towards +X, ``pitch`` (...) of the view.
 
-    Azimuth is uniform, ``elevation`` uniform in radians (negative: the camera looks up), the camera looks at
-    the centre of the clip's bounding box from ``distance_factor`` times the box's largest half extent plus
-    one metre, so the whole clip stays in front of it.
+    Angles are radians, ``distance`` (...) is metres; a negative pitch looks down from above.
     """
-    low, high = positions.min(axis=(1, 2)), positions.max(axis=(1, 2))
-    centre = (low + high) / 2
-    radius = np.maximum((high - low).max(axis=-1) / 2, 0.9)
-    azimuth = rng.uniform(0, 2 * np.pi, len(positions))
-    tilt = rng.uniform(*elevation, len(positions))
-    direction = np.stack(
-        [np.cos(tilt) * np.sin(azimuth), np.sin(tilt), np.cos(tilt) * np.cos(azimuth)], axis=-1
+    xp = array_namespace(target, azimuth)
+    direction = xp.stack(
+        [xp.cos(pitch) * xp.sin(azimuth), -xp.sin(pitch), xp.cos(pitch) * xp.cos(azimuth)], axis=-1
     )
-    distance = distance_factor * radius + 1.0
-    return look_at((centre + distance[:, None] * direction).astype(positions.dtype), centre.astype(positions.dtype))
+    return look_at(target + distance[..., None] * direction, target)

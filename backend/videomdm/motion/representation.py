@@ -111,7 +111,9 @@ def canonicalise(positions: Array) -> tuple[Array, Placement]:
         [placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1
     )
     turn = rotations.about_y(-placement.yaw)
-    return rotations.rotate(turn[..., None, None, :], positions - shift[..., None, None, :]), placement
+    turned = rotations.rotate(turn[..., None, None, :], positions - shift[..., None, None, :])
+    # NumPy 1 makes float64 of a float32 scalar and a Python number
+    return xp.astype(turned, positions.dtype), placement
 
 
 def put_back(positions: Array, placement: Placement) -> Array:
@@ -121,7 +123,8 @@ def put_back(positions: Array, placement: Placement) -> Array:
         [placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1
     )
     turn = rotations.about_y(placement.yaw)
-    return rotations.rotate(turn[..., None, None, :], positions) + shift[..., None, None, :]
+    placed = rotations.rotate(turn[..., None, None, :], positions) + shift[..., None, None, :]
+    return xp.astype(placed, positions.dtype)
 
 
 def _forward_difference(values: Array, axis_from_end: int) -> Array:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samplers: from noise to motion, one function for each algorithm, one signature.
+
+A ``denoise`` function takes x_t (B, T, D) and steps t (B,) and returns x0 (B, T, D); guidance wraps it.  The
+callback of each step gets a :class:`Step` and may raise :class:`videomdm.errors.Cancelled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .schedule import Schedule
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback sees: step ``index`` of ``count``, the diffusion step ``t``, x_t and the x0 estimate."""
+
+    index: int
+    count: int
+    t: int
+    x: Tensor
+    denoised: Tensor
+
+
+Callback = Callable[[Step], None]
+
+
+def spaced_steps(schedule: Schedule, count: int) -> list[int]:
+    """``count`` diffusion steps from the noisiest to 0, evenly spaced."""
+    count = max(1, min(count, len(schedule)))
+    last = len(schedule) - 1
+    if count == 1:
+        return [last]
+    return [round(last * (1 - i / (count - 1))) for i in range(count)]
+
+
+@torch.inference_mode()
+def ddim(
+    denoise: Denoise, noise: Tensor, schedule: Schedule, steps: int = 20, callback: Callback | None = None
+) -> Tensor:
+    """Deterministic sampling (DDIM, Song et al. 2021) from ``noise`` (B, T, D)."""
+    return _sample(denoise, noise, schedule, steps, callback, None)
+
+
+@torch.inference_mode()
+def ancestral(
+    denoise: Denoise,
+    noise: Tensor,
+    schedule: Schedule,
+    steps: int = 50,
+    callback: Callback | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Ancestral sampling (DDPM, Ho et al. 2020, posterior variance) from ``noise`` (B, T, D)."""
+    return _sample(denoise, noise, schedule, steps, callback, generator or torch.Generator(noise.device))
+
+
+def _sample(
+    denoise: Denoise,
+    noise: Tensor,
+    schedule: Schedule,
+    steps: int,
+    callback: Callback | None,
+    generator: torch.Generator | None,
+) -> Tensor:
+    x = noise
+    times = spaced_steps(schedule, steps)
+    for index, t in enumerate(times):
+        t_B = torch.full((len(x),), t, device=x.device)
+        x0 = denoise(x, t_B)
+        if callback is not None:
+            callback(Step(index, len(times), t, x, x0))
+        to = times[index + 1] if index + 1 < len(times) else -1
+        to_B = torch.full_like(t_B, to)
+        if generator is None or to < 0:
+            x = schedule.step(x, x0, t_B, to_B)
+            continue
+        # DDIM's eq. 12 with eta 1 is the DDPM posterior between the two chosen steps
+        kept, later = schedule.alpha_bar[t], schedule.alpha_bar[to]
+        variance = ((1 - later) / (1 - kept) * (1 - kept / later)).to(x.device)
+        estimate = (x - kept.sqrt().to(x.device) * x0) / (1 - kept).sqrt().to(x.device)
+        fresh = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        direction = (1 - later.to(x.device) - variance).clamp(min=0).sqrt() * estimate
+        x = later.sqrt().to(x.device) * x0 + direction + variance.sqrt() * fresh
+    return x

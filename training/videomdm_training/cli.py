@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train``: data, teacher and model, on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .prepare import prepare
+
+if TYPE_CHECKING:
+    from .datasets.pack import Pack
+
+
+@click.group()
+def train() -> None:
+    """Prepare data, and train or fine-tune a model from 2D keypoints."""
+
+
+train.add_command(prepare)
+
+_pack = click.argument("pack", type=click.Path(path_type=Path))
+_folder = click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
+_config = click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
+_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+_limit = click.option(
+    "--time-limit", type=float, default=0.0, show_default=True, help="Save and stop after so many seconds; 0: never."
+)
+
+
+@train.command()
+@_pack
+@_folder
+@_config
+@_set
+@_limit
+def lifter(pack: Path, folder: Path, config: Path | None, overrides: tuple[str, ...], time_limit: float) -> None:
+    """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
+    from . import engine, sources
+    from .configuration import load_config, store_config
+    from .teacher.fit_lifter import LifterFitConfig, fit_lifter
+
+    settings = load_config(LifterFitConfig, config, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    data = _load(pack)
+    device = engine.fabric_for(settings.engine).device
+    clips = sources.position_clips(data, data.select("train", "teacher"), device)
+    store_config(settings, folder / "config.json")
+    outcome = fit_lifter(clips, settings, folder)
+    click.echo(_said(outcome, folder / "lifter.safetensors"))
+
+
+@train.command()
+@_pack
+@_folder
+@click.option("--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher.")
+@_config
+@_set
+@_limit
+@click.option("--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects.")
+def fit(
+    pack: Path,
+    folder: Path,
+    lifter_file: Path,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+    role: str,
+) -> None:
+    """Train a model on PACK's training segments as a camera sees them; goes on where it stopped."""
+    from videomdm.model.checkpoint import load_model
+    from videomdm.model.lifter import Lifter
+    from videomdm.model.text import text_encoder
+
+    from . import engine, sources
+    from .captions import CaptionTable
+    from .configuration import load_config, store_config
+    from .fit import FitConfig
+    from .fit import fit as fit_denoiser
+    from .teacher.supervision import build_supervision
+
+    settings = load_config(FitConfig, config, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    teacher = load_model(lifter_file, Lifter).network
+    data = _load(pack)
+    device = engine.fabric_for(settings.engine).device
+    words = CaptionTable()
+    who = None if role == "all" else "prior"
+    training = sources.source_clips(data, data.select("train", who), words, settings.mirror)
+    held_out = sources.source_clips(data, data.select("val"), words, False)
+    words.encode(text_encoder(), device)
+    assert isinstance(teacher, Lifter)
+    seen = build_supervision(
+        training, teacher, device, views=settings.views, camera=settings.camera, detector=settings.detector
+    )
+    validation = build_supervision(
+        held_out, teacher, device, views=1, seed=1, camera=settings.camera, detector=settings.detector
+    )
+    store_config(settings, folder / "config.json")
+    facts: dict[str, object] = {
+        "name": folder.name,
+        "fps": data.fps,
+        "licence": "Apache-2.0",
+        "commercial": True,
+        "data": data.notes.get("credit", ""),
+        "max_seconds": 10.0,
+    }
+    outcome = fit_denoiser(seen, words, settings, folder, facts, validation)
+    click.echo(_said(outcome, folder / "denoiser.safetensors"))
+
+
+def _load(path: Path) -> Pack:
+    from .datasets.pack import Pack
+
+    return Pack.load(path)
+
+
+def _said(outcome: object, path: Path) -> str:
+    from .engine import Outcome
+
+    assert isinstance(outcome, Outcome)
+    state = "finished" if outcome.finished else "stopped; run the same command to go on"
+    return f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {path}"

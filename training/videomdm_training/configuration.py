@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Experiments as typed TOML files with overrides."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from videomdm.errors import UserError
+from videomdm.motion.clip import write_atomically
+
+C = TypeVar("C")
+
+
+def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
+    """A configuration of class ``kind`` from a TOML file (or its defaults) and ``section.key=value`` overrides.
+
+    Values of overrides are TOML; a bare word is a string.  Unknown names and wrong types are UserErrors.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"The configuration {path} cannot be read.", "Check the path.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"The configuration {path} is no TOML: {error}.", "Mend that line.") from error
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"{override!r} is no setting.", "Write it as section.key=value.")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *sections, key = name.strip().split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    _refuse_unknown(values, kind, "")
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise UserError(f"The configuration is wrong: {error}.", "Correct that value.") from error
+
+
+def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:
+    hints = typing.get_type_hints(kind)
+    fields = {name: hints[name] for name in kind.__dataclass_fields__}
+    for name, value in values.items():
+        if name not in fields:
+            raise UserError(
+                f"The configuration knows no setting {where}{name}.", f"It knows: {', '.join(sorted(fields))}."
+            )
+        if isinstance(value, dict) and hasattr(fields[name], "__dataclass_fields__"):
+            _refuse_unknown(value, fields[name], f"{where}{name}.")
+
+
+def store_config(config: Any, path: Path) -> None:
+    """Write the resolved configuration beside what it makes, as JSON."""
+    write_atomically(path, json.dumps(msgspec.to_builtins(config), indent=1).encode())

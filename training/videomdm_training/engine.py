@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: one engine for every network, with exact resume.
+
+All randomness of a step comes from a generator seeded by (seed, step), so a run that stops anywhere and goes on
+later takes the same steps as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from tqdm import tqdm
+from videomdm.errors import UserError
+
+StepLosses = Callable[[nn.Module, int, torch.Generator], dict[str, Tensor]]
+STATE = "state.pt"
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How to optimise.
+
+    steps:       length of the whole run; the learning rate is constant after ``warmup`` steps and falls to 0,
+                 by a cosine, over the last ``cooldown`` part of it.
+    ema:         decay of the averaged weights, reached gradually.
+    precision:   Lightning Fabric's name: "bf16-mixed", "32-true"...
+    save_every:  steps between checkpoints; a crash loses no more.
+    time_limit:  seconds after which the run saves and stops, 0 for none.
+    """
+
+    steps: int = 20_000
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    warmup: int = 100
+    cooldown: float = 0.3
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    precision: str = "bf16-mixed"
+    accelerator: str = "auto"
+    save_every: int = 250
+    log_every: int = 10
+    time_limit: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.save_every < 1 or self.log_every < 1:
+            raise UserError("steps, save_every and log_every must be at least 1.", "Change the configuration.")
+        if not 0 <= self.cooldown <= 1 or not 0 <= self.ema < 1:
+            raise UserError("cooldown and ema must lie between 0 and 1.", "Change the configuration.")
+
+
+def learning_rate(config: EngineConfig, step: int) -> float:
+    """The learning rate of a step: warm-up, constant, cosine to 0."""
+    rate = config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+    start = config.steps * (1 - config.cooldown)
+    if step > start:
+        rate *= 0.5 * (1 + math.cos(math.pi * (step - start) / max(1.0, config.steps - start)))
+    return rate
+
+
+def generator_for(seed: int, step: int, device: torch.device) -> torch.Generator:
+    """The random numbers of one step."""
+    return torch.Generator(device).manual_seed(seed * 1_000_003 + step)
+
+
+class Average:
+    """Exponential moving average of a network's weights, with a warm-up of its decay."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network's weights after ``step``."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        ours, theirs = list(self.weights.values()), list(network.state_dict().values())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state so that the file is either the old one or the complete new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".state.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(state, file)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a training state (tensors and plain values only); UserError where it is damaged."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not {"step", "network", "average", "optimiser"} <= state.keys():
+            raise KeyError("incomplete")
+    except Exception as error:
+        # torch raises RuntimeError, UnpicklingError, EOFError, ... depending on where the file breaks
+        raise UserError(
+            f"The training state {path} is damaged.", "Remove it to start again.", code="corrupt-model"
+        ) from error
+    return state
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: the averaged network, steps done, whether it came to its end."""
+
+    network: nn.Module
+    step: int
+    finished: bool
+    seconds: float
+
+
+def run(
+    network: nn.Module,
+    losses: StepLosses,
+    config: EngineConfig,
+    folder: Path,
+    fabric: Fabric,
+    validate: Callable[[nn.Module, int], dict[str, float]] | None = None,
+    validate_every: int = 1000,
+) -> Outcome:
+    """Train ``network`` in ``folder``, going on from the state that lies there.
+
+    ``losses`` returns the step's losses; the one called "loss" is minimised, all are logged to ``log.jsonl``
+    and TensorBoard.  The returned network holds the averaged weights.
+    """
+    started = time.monotonic()
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    first, before = 0, 0.0
+    state = load_state(folder / STATE) if (folder / STATE).is_file() else None
+    if state is not None:
+        network.load_state_dict(state["network"])
+    network = network.to(fabric.device)
+    average = Average(network, config.ema)
+    model, optimiser = fabric.setup(network, optimiser)
+    if state is not None:
+        optimiser.load_state_dict(state["optimiser"])
+        for name, weight in average.weights.items():
+            weight.copy_(state["average"][name])
+        first, before = int(state["step"]), float(state["seconds"])
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(step: int) -> None:
+        if fabric.global_rank == 0:
+            save_state(
+                folder / STATE,
+                {
+                    "step": step,
+                    "network": network.state_dict(),
+                    "average": average.weights,
+                    "optimiser": optimiser.state_dict(),
+                    "seconds": before + time.monotonic() - started,
+                },
+            )
+
+    writer = _writer(folder) if fabric.global_rank == 0 else None
+    step = first
+    with (
+        open(folder / "log.jsonl", "a", encoding="utf-8") as log,
+        tqdm(total=config.steps, initial=first, unit="step", smoothing=0.02, disable=fabric.global_rank > 0) as bar,
+    ):
+        while step < config.steps:
+            model.train()
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(config, step)
+            values = losses(model, step, generator_for(config.seed, step, fabric.device))
+            optimiser.zero_grad(set_to_none=True)
+            fabric.backward(values["loss"])
+            norm = fabric.clip_gradients(model, optimiser, max_norm=config.clip, error_if_nonfinite=False)
+            if bool(torch.isfinite(norm)):
+                optimiser.step()
+            average.update(network, step)
+            step += 1
+            bar.update()
+            if step % config.log_every == 0:
+                row = {k: float(v) for k, v in values.items()} | {"gradient": float(norm)}
+                bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
+                _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
+            if validate is not None and step % validate_every == 0:
+                with _averaged(network, average):
+                    _log(log, writer, step, validate(network, step))
+            if step % config.save_every == 0:
+                save(step)
+            if config.time_limit and time.monotonic() - started > config.time_limit:
+                break
+    save(step)
+    network.load_state_dict(average.weights)
+    return Outcome(network.eval(), step, step >= config.steps, before + time.monotonic() - started)
+
+
+class _averaged:
+    """Within the block the network carries the averaged weights."""
+
+    def __init__(self, network: nn.Module, average: Average) -> None:
+        self.network, self.average = network, average
+
+    def __enter__(self) -> None:
+        self.own = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average.weights)
+        self.network.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.network.load_state_dict(self.own)
+        self.network.train()
+
+
+def _writer(folder: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def _log(file: Any, writer: Any, step: int, row: dict[str, float]) -> None:
+    file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in row.items()}}) + "\n")
+    file.flush()
+    if writer is not None:
+        for name, value in row.items():
+            writer.add_scalar(name, value, step)
+
+
+def fabric_for(config: EngineConfig) -> Fabric:
+    """Fabric on the device that the configuration asks for; "auto" takes a GPU where there is one."""
+    precision: Any = config.precision
+    return Fabric(accelerator=config.accelerator, devices=1, precision=precision)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the denoiser: VideoMDM's recipe, and 3D supervision as its baseline.
+
+Shape letters: B batch, T frames, D representation width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from videomdm.diffusion.schedule import Schedule, cosine
+from videomdm.model.checkpoint import save_model
+from videomdm.model.denoiser import Denoiser, DenoiserConfig
+from videomdm.motion.representation import decode
+
+from . import engine
+from .captions import CaptionTable
+from .clips import Batch
+from .losses import (
+    DepthWeighting,
+    alignment_loss,
+    alignment_target,
+    feature_loss,
+    reprojection_losses,
+)
+from .normalisation import Normalisation
+from .teacher.supervision import Supervision
+from .validate import denoising_errors
+from .views import CameraConfig, DetectorConfig
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Which supervision, and how its terms weigh.
+
+    supervision:  "2d" is VideoMDM; "3d" is MDM on the motion capture itself; "teacher" is MDM on the lifted motion.
+    teacher_steps: so many first steps take the teacher's features as the target, which costs a third and gives the
+                  2D losses a start from which their rays are nearly right.
+    """
+
+    supervision: Literal["2d", "3d", "teacher"] = "2d"
+    teacher_steps: int = 0
+    position: float = 7.0
+    velocity: float = 350.0
+    alignment: float = 1.0
+    depth: DepthWeighting = "joint"
+    multistep: bool = True
+    low_noise_steps: int = 16  # t* of 12, rounded up to whole buckets
+    buckets: int = 4
+    drop_text: float = 0.1
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides a denoiser's training."""
+
+    engine: engine.EngineConfig = field(default_factory=engine.EngineConfig)
+    sizes: DenoiserConfig = field(default_factory=DenoiserConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    batch: int = 64
+    views: int = 2
+    mirror: bool = True
+    diffusion_steps: int = 50
+
+
+class VideoMDM:
+    """The losses of one training step."""
+
+    def __init__(
+        self,
+        data: Supervision,
+        captions: CaptionTable,
+        normalisation: Normalisation,
+        schedule: Schedule,
+        config: FitConfig,
+    ) -> None:
+        self.data = data
+        self.captions = captions
+        self.normalisation = normalisation
+        self.schedule = schedule
+        self.config = config
+
+    def __call__(self, network: nn.Module, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses of training step ``step``, all its random numbers from ``generator``."""
+        config = self.config.loss
+        batch = self.data.clips.batch(self.data.clips.draw(self.config.batch, generator))
+        text = self._text(batch, generator)
+        warm = step < config.teacher_steps
+        if config.supervision == "3d":
+            return self._on_features(network, batch, batch.frames["truth"], text, generator)
+        if config.supervision == "teacher" or warm:
+            return self._on_features(network, batch, batch.frames["teacher"], text, generator)
+        low = config.low_noise_steps
+        chance = float(torch.rand((), generator=generator, device=generator.device))
+        if config.multistep and chance < low / len(self.schedule):
+            return self._multistep(network, batch, text, generator)
+        first = low if config.multistep else 0
+        t = torch.randint(
+            first, len(self.schedule), (len(batch.index),), generator=generator, device=generator.device
+        )
+        x_t = self.schedule.diffuse(*self._start(batch, generator), t)
+        x0 = network(x_t, t, *text, batch.mask)
+        return self._losses(x0.float(), batch)
+
+    def _text(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        ids = self.data.captions[batch.index]
+        B, K = ids.shape
+        column = torch.randint(0, K, (B, 1), generator=generator, device=generator.device)
+        keep = torch.rand(B, generator=generator, device=generator.device) >= self.config.loss.drop_text
+        return self.captions.states(ids.gather(1, column)[:, 0], keep)
+
+    def _start(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The noisy teacher's normalised features and fresh noise, both (B, T, D)."""
+        x = self.normalisation.apply(batch.frames["teacher"])
+        return x, torch.randn(x.shape, generator=generator, device=x.device)
+
+    def _on_features(
+        self,
+        network: nn.Module,
+        batch: Batch,
+        target: Tensor,
+        text: tuple[Tensor, Tensor],
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        x = self.normalisation.apply(target)
+        t = torch.randint(
+            0, len(self.schedule), (len(x),), generator=generator, device=generator.device
+        )
+        noise = torch.randn(x.shape, generator=generator, device=x.device)
+        x0 = network(self.schedule.diffuse(x, noise, t), t, *text, batch.mask).float()
+        loss = feature_loss(x0, x, batch.mask)
+        return {"loss": loss, "features": loss.detach()}
+
+    def _multistep(
+        self,
+        network: nn.Module,
+        batch: Batch,
+        text: tuple[Tensor, Tensor],
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """From the noisiest of the low-noise buckets down, on the model's own predictions, losses averaged."""
+        config = self.config.loss
+        size = config.low_noise_steps // config.buckets
+        B = len(batch.index)
+        parts: list[dict[str, Tensor]] = []
+        x_t = t = x0 = None
+        for bucket in reversed(range(config.buckets)):
+            to = bucket * size + torch.randint(
+                0, size, (B,), generator=generator, device=generator.device
+            )
+            if x_t is None or t is None or x0 is None:
+                x_t = self.schedule.diffuse(*self._start(batch, generator), to)
+            else:
+                x_t = self.schedule.step(x_t, x0.detach().float(), t, to)
+            t = to
+            x0 = network(x_t, t, *text, batch.mask)
+            parts.append(self._losses(x0.float(), batch))
+        return {name: torch.stack([p[name] for p in parts]).mean() for name in parts[0]}
+
+    def _losses(self, x0: Tensor, batch: Batch) -> dict[str, Tensor]:
+        config = self.config.loss
+        camera = self.data.camera(batch.index)
+        keypoints, confidence = batch.frames["keypoints"], batch.frames["confidence"]
+        positions = decode(self.normalisation.undo(x0))
+        place, change = reprojection_losses(
+            positions, camera, keypoints, confidence, batch.mask, config.depth
+        )
+        loss = config.position * place + config.velocity * change
+        parts = {"position": place.detach(), "velocity": change.detach()}
+        if config.alignment > 0:
+            target = alignment_target(positions, camera, keypoints, confidence, batch.lengths)
+            aligned = alignment_loss(x0, self.normalisation.apply(target), batch.mask)
+            loss = loss + config.alignment * aligned
+            parts["alignment"] = aligned.detach()
+        return {"loss": loss, **parts}
+
+
+def fit(
+    data: Supervision,
+    captions: CaptionTable,
+    config: FitConfig,
+    folder: Path,
+    facts: dict[str, object],
+    validation: Supervision | None = None,
+) -> engine.Outcome:
+    """Train a denoiser; writes ``denoiser.safetensors`` with ``facts`` at every stop, averaged weights."""
+    fabric = engine.fabric_for(config.engine)
+    torch.manual_seed(config.engine.seed)
+    source = "truth" if config.loss.supervision == "3d" else "teacher"
+    normalisation = Normalisation.of(data.clips.frames[source])
+    schedule = cosine(config.diffusion_steps)
+    losses = VideoMDM(data, captions, normalisation, schedule, config)
+
+    def validate(network: nn.Module, _: int) -> dict[str, float]:
+        if validation is None:
+            return {}
+        return denoising_errors(network, validation, captions, normalisation, schedule, config.batch)
+
+    outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate)
+    if fabric.global_rank == 0:
+        save_model(
+            folder / "denoiser.safetensors",
+            outcome.network,
+            {
+                **facts,
+                "diffusion_steps": config.diffusion_steps,
+                "training_steps": outcome.step,
+                "training_seconds": round(outcome.seconds),
+                "supervision": config.loss.supervision,
+            },
+            {"mean": normalisation.mean, "std": normalisation.std},
+        )
+    return outcome

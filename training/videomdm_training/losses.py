@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The losses of VideoMDM: what 2D keypoints say about a 3D prediction.
+
+Shape letters: B batch, T frames, J 22 joints, D representation width.  Predictions are joints in the world
+whose origin and facing are the clip's own; cameras are R (B, 1, 3, 3), t (B, 1, 3), or one for each frame.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from videomdm.camera import Camera, project
+from videomdm.diffusion.guidance import align_to_rays
+from videomdm.motion import representation
+from videomdm.motion.representation import encode
+
+DepthWeighting = Literal["none", "mean", "joint"]
+
+
+def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of ``values`` under ``weights`` of the same shape; 0 where all weights are 0."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def depth_weights(depth: Tensor, how: DepthWeighting, frame_mask: Tensor) -> Tensor:
+    """Factors (B, T, J) for squared 2D errors, from predicted depths (B, T, J) in metres, without gradient.
+
+    "joint": each joint's squared depth, with which the squared 2D error is the squared 3D error across the ray
+    where the depth is right; "mean": the clip's mean depth to the first power, as the public release has it;
+    "none": 1.
+    """
+    depth = depth.detach().clamp(min=0.5)
+    if how == "joint":
+        return depth**2
+    if how == "mean":
+        weights = frame_mask[..., None].expand_as(depth).to(depth.dtype)
+        mean = (depth * weights).sum((1, 2)) / weights.sum((1, 2))
+        return mean[:, None, None].expand_as(depth)
+    return torch.ones_like(depth)
+
+
+def reprojection_losses(
+    positions: Tensor,
+    camera: Camera,
+    keypoints: Tensor,
+    confidence: Tensor,
+    frame_mask: Tensor,
+    how: DepthWeighting = "joint",
+) -> tuple[Tensor, Tensor]:
+    """Depth-weighted squared errors of places and of frame differences, in square metres where ``how`` is joint.
+
+    positions (B, T, 22, 3), keypoints (B, T, 22, 2) normalised, confidence (B, T, 22) enters squared, frame_mask
+    (B, T).  Joints nearer to the camera plane than half a metre give nothing.
+    """
+    seen = camera.to_camera(positions)
+    projected, visible = project(seen)
+    weight = confidence**2 * (visible & frame_mask[..., None])
+    scale = depth_weights(seen[..., 2], how, frame_mask)
+    error = projected - keypoints
+    place = masked_mean(error.square().sum(-1) * scale, weight)
+    change = (error[:, 1:] - error[:, :-1]).square().sum(-1)
+    both = torch.minimum(weight[:, 1:], weight[:, :-1])
+    return place, masked_mean(change * scale[:, 1:], both)
+
+
+ALIGNED_CHANNELS = torch.zeros(representation.WIDTH)
+for _channels in (
+    representation.ROOT_ANGULAR,
+    representation.ROOT_LINEAR,
+    representation.ROTATIONS,
+    representation.VELOCITIES,
+    representation.CONTACTS,
+):
+    ALIGNED_CHANNELS[_channels] = 1.0
+
+
+def hold_after_end(positions: Tensor, lengths: Tensor) -> Tensor:
+    """Repeat each clip's last real frame over its padding: (B, T, 22, 3) with ``lengths`` (B,)."""
+    frame = torch.arange(positions.shape[1], device=positions.device)
+    index = torch.minimum(frame[None], lengths[:, None] - 1)
+    return positions.gather(1, index[..., None, None].expand_as(positions))
+
+
+@torch.no_grad()
+def alignment_target(
+    positions: Tensor, camera: Camera, keypoints: Tensor, confidence: Tensor, lengths: Tensor
+) -> Tensor:
+    """Features (B, T, 263) of the prediction moved onto its observed rays; unseen joints stay where they are."""
+    aligned = align_to_rays(positions.detach(), camera, keypoints, (confidence > 0).to(positions.dtype))
+    return encode(hold_after_end(aligned, lengths))
+
+
+def alignment_loss(x0: Tensor, target: Tensor, frame_mask: Tensor) -> Tensor:
+    """Mean squared error of the rotation, velocity and contact channels, both sides normalised (B, T, 263)."""
+    channels = ALIGNED_CHANNELS.to(x0.device)
+    return masked_mean((x0 - target).square(), frame_mask[..., None] * channels.expand_as(x0))
+
+
+def feature_loss(x0: Tensor, target: Tensor, frame_mask: Tensor) -> Tensor:
+    """Mean squared error of all channels, normalised: 3D supervision, as MDM has it."""
+    return masked_mean((x0 - target).square(), frame_mask[..., None].expand_as(x0))

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train prepare``: takes and segments become one packed data set, and a report of what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from videomdm.errors import UserError
+from videomdm.motion import bvh, resample, rotations
+from videomdm.motion import cmu as skeleton_map
+from videomdm.motion.clip import FPS, write_atomically
+
+from .datasets import cmu
+from .datasets.pack import Pack, Segment
+
+_AHEAD = 8  # takes read ahead for each worker
+
+
+@dataclass
+class Report:
+    """What a preparation did, and what it left out and why."""
+
+    seconds: float = 0.0
+    takes: int = 0
+    frames: int = 0
+    bytes: int = 0
+    segments: dict[str, int] = field(default_factory=dict)
+    hours: dict[str, float] = field(default_factory=dict)
+    takes_left_out: dict[str, str] = field(default_factory=dict)
+    segments_left_out: dict[str, str] = field(default_factory=dict)
+    segments_suspect: dict[str, str] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        rows = [f"{self.takes} takes, {self.frames / FPS / 3600:.2f} h, {self.bytes / 2**20:.1f} MiB"]
+        rows += [f"  {key}: {n} segments, {self.hours[key]:.2f} h" for key, n in sorted(self.segments.items())]
+        for what, left in (
+            ("takes left out", self.takes_left_out),
+            ("segments left out", self.segments_left_out),
+            ("segments kept but marked suspect", self.segments_suspect),
+        ):
+            rows.append(f"{what}: {len(left)}")
+            kinds = Counter(reason.split(";")[0].split(" is over ")[0].rstrip("0123456789.-m/s ") for reason in left.values())
+            rows += [f"  {count} x {kind}" for kind, count in kinds.most_common()]
+        return "\n".join(rows)
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The pack.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=None, help="Processes; one for each core if not given.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Where to write what was left out and why (JSON); beside the pack if not given.",
+)
+def prepare(source: Path, out: Path, jobs: int | None, report: Path | None) -> None:
+    """Pack the takes and captions in the folder SOURCE into one file.
+
+    SOURCE holds segments.jsonl and the takes: bvh.tar.xz, or .bvh files.  When it is interrupted, the same
+    command goes on where it stopped.
+    """
+    result = prepare_pack(source, out, jobs or os.cpu_count() or 1)
+    report = report or out.with_name(f"{out.stem}.report.json")
+    write_atomically(report, (json.dumps(vars(result), indent=1, sort_keys=True) + "\n").encode())
+    click.echo(result.summary())
+    click.echo(f"{out} and {report} written in {result.seconds:.0f} s.")
+
+
+def prepare_pack(source: Path, out: Path, jobs: int = 1) -> Report:
+    """Pack the CMU set in the folder ``source`` into ``out`` with ``jobs`` processes."""
+    started = time.monotonic()
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder.", "Give the folder that holds segments.jsonl and the takes.")
+    raw = cmu.read_segments(source / "segments.jsonl")
+    work = out.with_name(f".{out.name}.work")
+    report = Report()
+    takes = _convert_all(source, {segment.take for segment in raw}, work, jobs, report)
+    segments = _cut(raw, takes, report)
+    used = {segment.take for segment in segments}
+    for name in sorted(takes.keys() - used):
+        report.takes_left_out[name] = "none of its segments could be used"
+    if not segments:
+        raise UserError(f"No segment of {source} could be used.", "See that the takes belong to segments.jsonl.")
+    takes = {name: takes[name] for name in sorted(used)}
+    Pack.save(out, takes, segments, cmu.NOTES)
+    shutil.rmtree(work, ignore_errors=True)
+    for segment in segments:
+        key = f"{segment.split}/{segment.role}"
+        report.segments[key] = report.segments.get(key, 0) + 1
+        report.hours[key] = report.hours.get(key, 0.0) + len(segment) / FPS / 3600
+    report.takes, report.frames = len(takes), sum(map(len, takes.values()))
+    report.bytes, report.seconds = out.stat().st_size, time.monotonic() - started
+    return report
+
+
+def _convert_all(
+    source: Path, wanted: set[str], work: Path, jobs: int, report: Report
+) -> dict[str, np.ndarray]:
+    """Positions of every wanted take that can be read, converted now or in an earlier run."""
+    work.mkdir(parents=True, exist_ok=True)
+    edition = _edition()
+    takes: dict[str, np.ndarray] = {}
+    pool = ProcessPoolExecutor(jobs)
+    pending: set[Future[tuple[str, str]]] = set()
+    try:
+        with tqdm(total=len(wanted), unit="take", desc="Converting", disable=None) as bar:
+            for name, text in _read_checked(source, wanted, report):
+                pending.add(pool.submit(_convert_one, name, text, work, edition))
+                if len(pending) >= jobs * _AHEAD:
+                    pending = _collect(pending, work, takes, report, bar)
+            while pending:
+                pending = _collect(pending, work, takes, report, bar)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that converted takes was killed, most likely for want of memory.",
+            "Run the same command again, with --jobs 1: finished takes are kept.",
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    for name in sorted(wanted - takes.keys() - report.takes_left_out.keys()):
+        report.takes_left_out[name] = "the source has no such take"
+    return takes
+
+
+def _read_checked(source: Path, wanted: set[str], report: Report) -> Iterator[tuple[str, bytes]]:
+    for name, text in cmu.read_takes(source, wanted):
+        if text is None:
+            report.takes_left_out[name] = "no segment names it"
+        else:
+            yield name, text
+
+
+def _collect(
+    pending: set[Future[tuple[str, str]]], work: Path, takes: dict[str, np.ndarray], report: Report, bar: Any
+) -> set[Future[tuple[str, str]]]:
+    done, rest = wait(pending, return_when=FIRST_COMPLETED)
+    for future in done:
+        name, problem = future.result()
+        if problem:
+            report.takes_left_out[name] = problem
+        else:
+            takes[name] = _load_result(work / f"{name}.npz")[1]
+        bar.update()
+    return rest
+
+
+def _convert_one(name: str, text: bytes, work: Path, edition: str) -> tuple[str, str]:
+    """Convert one take into the work folder, unless it is there; returns its name and what is wrong with it."""
+    path = work / f"{name}.npz"
+    fingerprint = hashlib.sha256(edition.encode() + text).hexdigest()
+    try:
+        if _load_result(path)[0] == fingerprint:
+            return name, ""
+    except (OSError, ValueError, KeyError):
+        pass  # not there yet, or not complete
+    try:
+        positions = cmu.convert(text, name)
+    except UserError as error:
+        return name, f"broken: {error.message}"
+    if not np.isfinite(positions).all():
+        return name, "holds NaN or infinite positions"
+    _save_result(path, fingerprint, positions)
+    return name, ""
+
+
+def _save_result(path: Path, fingerprint: str, positions: np.ndarray) -> None:
+    temporary = path.with_suffix(".partial.npz")
+    np.savez(temporary, fingerprint=np.array(fingerprint), positions=positions.astype(np.float32))
+    os.replace(temporary, path)
+
+
+def _load_result(path: Path) -> tuple[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return str(archive["fingerprint"]), archive["positions"]
+
+
+def _edition() -> str:
+    """A digest of the code that converts: results of other code are not reused."""
+    modules = (bvh, resample, rotations, skeleton_map, cmu)
+    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()
+
+
+def _cut(raw: list[cmu.RawSegment], takes: dict[str, np.ndarray], report: Report) -> list[Segment]:
+    """Segments in frames, without those that cannot be used."""
+    group = cmu.groups(raw)
+    segments = []
+    for item in raw:
+        if item.take not in takes:
+            report.segments_left_out[item.id] = f"its take is left out: {report.takes_left_out[item.take]}"
+            continue
+        start = max(0, round(item.start * FPS))
+        end = min(len(takes[item.take]), round(item.end * FPS))
+        if end - start < cmu.MIN_SECONDS * FPS:
+            report.segments_left_out[item.id] = f"shorter than {cmu.MIN_SECONDS:g} s"
+            continue
+        suspect = cmu.implausible(takes[item.take][start:end])
+        if item.suspect:
+            suspect = "; ".join(filter(None, ["marked suspect in the source", suspect]))
+        if suspect:
+            report.segments_suspect[item.id] = suspect
+        segments.append(
+            Segment(
+                id=item.id,
+                take=item.take,
+                start_frame=start,
+                end_frame=end,
+                split=item.split,
+                role=item.role,
+                captions=item.captions,
+                caption_source=item.caption_source,
+                group=group[item.take],
+                description=item.description,
+                subject=item.subject,
+                humanml3d=item.humanml3d,
+                suspect=suspect,
+            )
+        )
+    return segments

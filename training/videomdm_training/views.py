@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthetic footage: cameras around motion clips, and the keypoints that a detector would report.
+
+Shape letters: B batch, T frames, J 22 joints.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from videomdm.camera import Camera, orbit, project
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """How synthetic cameras are drawn, uniformly within each range.
+
+    The defaults for pitch and distance factor are VideoMDM's on HumanML3D.
+    """
+
+    pitch: tuple[float, float] = (-math.pi / 8, math.pi / 24)  # radians; negative looks down
+    distance_factor: tuple[float, float] = (2.5, 2.5)  # of half the clip's largest extent
+    shortest_distance: float = 2.5  # metres, beyond half the extent
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Errors of a 2D detector, as fractions of the person's height in the image.
+
+    ``jitter`` is the standard deviation for a joint of confidence 1, ``drift`` that of a slow error shared by
+    neighbouring frames, ``dropout`` the chance that a joint goes unseen over a run of frames.
+    """
+
+    jitter: float = 0.004
+    drift: float = 0.008
+    dropout: float = 0.02
+
+
+@dataclass(frozen=True)
+class View:
+    """A clip as one camera sees it.
+
+    keypoints:  (B, T, 22, 2) normalised image coordinates with the detector's errors.
+    confidence: (B, T, 22), 0 for unseen joints.
+    camera:     R (B, 1, 3, 3), t (B, 1, 3): the true camera, static.
+    """
+
+    keypoints: Tensor
+    confidence: Tensor
+    camera: Camera
+
+
+def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Uniform random numbers on the generator's device."""
+    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
+
+
+def sample_cameras(
+    positions: Tensor, mask: Tensor, generator: torch.Generator, config: CameraConfig
+) -> Camera:
+    """One static camera for each clip (B, T, 22, 3), R (B, 1, 3, 3) and t (B, 1, 3); ``mask`` (B, T)."""
+    B = len(positions)
+    far = torch.full_like(positions, torch.inf)
+    seen = mask[:, :, None, None]
+    low = torch.where(seen, positions, far).amin((1, 2))
+    high = torch.where(seen, positions, -far).amax((1, 2))
+    radius = (high - low).amax(-1) / 2
+    factor = uniform(*config.distance_factor, (B,), generator)
+    distance = torch.maximum(factor * radius, radius + config.shortest_distance)
+    camera = orbit(
+        (low + high) / 2,
+        uniform(0.0, 2 * math.pi, (B,), generator),
+        uniform(*config.pitch, (B,), generator),
+        distance,
+    )
+    return Camera(camera.R[:, None], camera.t[:, None])
+
+
+def observe(positions: Tensor, camera: Camera, generator: torch.Generator, config: DetectorConfig) -> View:
+    """Project clips (B, T, 22, 3) and add a detector's errors: slow drift, jitter, and dropped joints."""
+    exact, visible = project(camera.to_camera(positions))
+    B, T, J, _ = exact.shape
+    height = (exact[..., 1].amax(-1) - exact[..., 1].amin(-1)).clamp(min=1e-3)[..., None, None]
+
+    def smooth(values: Tensor) -> Tensor:
+        """Blend linearly between random values that lie half a second apart."""
+        flat = values.permute(0, 2, 3, 1).flatten(1, 2)
+        return torch.nn.functional.interpolate(flat, size=T, mode="linear").view(B, J, -1, T).permute(0, 3, 1, 2)
+
+    knots = max(2, T // 10)
+    drift = smooth(torch.randn(B, knots, J, 2, generator=generator, device=exact.device))
+    jitter = torch.randn(exact.shape, generator=generator, device=exact.device)
+    certainty = smooth(torch.rand(B, knots, J, 1, generator=generator, device=exact.device))[..., 0]
+    confidence = 0.5 + 0.5 * certainty
+    spread = (1.5 - confidence)[..., None]
+    keypoints = exact + height * spread * (config.drift * drift + config.jitter * jitter)
+    unseen = smooth(torch.rand(B, knots, J, 1, generator=generator, device=exact.device))[..., 0]
+    # linear blends of uniform numbers fall below a small p about as often as p squared times 2, hence the root
+    dropped = unseen < math.sqrt(config.dropout / 2)
+    return View(keypoints, torch.where(visible & ~dropped, confidence, torch.zeros_like(confidence)), camera)
