@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``videomdm train prepare``: takes and segments become one packed data set, and a report of what was left out."""
+"""``videomdm train prepare``: takes and segments become one packed data set and a report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -49,14 +50,17 @@ class Report:
     def summary(self) -> str:
         """A few lines for the terminal."""
         rows = [f"{self.takes} takes, {self.frames / FPS / 3600:.2f} h, {self.bytes / 2**20:.1f} MiB"]
-        rows += [f"  {key}: {n} segments, {self.hours[key]:.2f} h" for key, n in sorted(self.segments.items())]
+        rows += [
+            f"  {key}: {n} segments, {self.hours[key]:.2f} h" for key, n in sorted(self.segments.items())
+        ]
         for what, left in (
             ("takes left out", self.takes_left_out),
             ("segments left out", self.segments_left_out),
             ("segments kept but marked suspect", self.segments_suspect),
         ):
             rows.append(f"{what}: {len(left)}")
-            kinds = Counter(reason.split(";")[0].split(" is over ")[0].rstrip("0123456789.-m/s ") for reason in left.values())
+            # "joint speed 29.1 m/s is over ..." counts as "joint speed"
+            kinds = Counter(re.split(r"[;:]| -?\d", reason)[0] for reason in left.values())
             rows += [f"  {count} x {kind}" for kind, count in kinds.most_common()]
         return "\n".join(rows)
 
@@ -64,7 +68,9 @@ class Report:
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The pack.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=None, help="Processes; one for each core if not given.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=None, help="Processes; one for each core if not given."
+)
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -98,7 +104,9 @@ def prepare_pack(source: Path, out: Path, jobs: int = 1) -> Report:
     for name in sorted(takes.keys() - used):
         report.takes_left_out[name] = "none of its segments could be used"
     if not segments:
-        raise UserError(f"No segment of {source} could be used.", "See that the takes belong to segments.jsonl.")
+        raise UserError(
+            f"No segment of {source} could be used.", "See that the takes belong to segments.jsonl."
+        )
     takes = {name: takes[name] for name in sorted(used)}
     Pack.save(out, takes, segments, cmu.NOTES)
     shutil.rmtree(work, ignore_errors=True)
@@ -163,7 +171,7 @@ def _collect(
 
 
 def _convert_one(name: str, text: bytes, work: Path, edition: str) -> tuple[str, str]:
-    """Convert one take into the work folder, unless it is there; returns its name and what is wrong with it."""
+    """Convert one take into the work folder, unless it is there; returns its name and what is wrong."""
     path = work / f"{name}.npz"
     fingerprint = hashlib.sha256(edition.encode() + text).hexdigest()
     try:

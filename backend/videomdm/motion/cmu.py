@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes of the CMU Graphics Lab motion capture database onto the 22 joints.
+
+The takes are BVH files with the cgspeed / Daz joint names, Y up, facing +Z in a T-pose with all rotations
+zero.  Every bone of the target has the length and, for torso, head and feet, the place that it has on the
+body of HumanML3D, and turns with the joint of the take that moves the same part of the person.  Limbs keep
+the directions of the take's limbs.  Legs keep, up to a scale of 0.998, the place of the ankle relative to the
+hip joint, so that a planted foot stays planted although thigh and shin have other lengths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from . import rotations
+from .bvh import Bvh
+from .resample import resample_positions, resample_rotations
+from .skeleton import JOINT_COUNT, JOINT_NAMES, PARENTS
+
+# Bone lengths of HumanML3D's body, metres; left and right averaged, so that a mirrored clip has the same body.
+BONE_LENGTHS = np.array([
+    0.0, 0.1065, 0.1065, 0.1316, 0.3919, 0.3919, 0.1432, 0.4290, 0.4290, 0.0574, 0.1464, 0.1464, 0.2194,
+    0.1405, 0.1405, 0.1030, 0.1273, 0.1273, 0.2600, 0.2600, 0.2684, 0.2684,
+])  # fmt: skip
+
+# For each bone of torso, head and feet: the joints whose rotation it follows, with weights, and its direction
+# when those are not turned.  A weight below one leaves the rest to the next joint.
+_PLACED: dict[str, tuple[tuple[tuple[str, float], ...], tuple[float, float, float]]] = {
+    "left_hip": ((("hip", 1.0),), (0.058, -0.085, -0.010)),
+    "right_hip": ((("hip", 1.0),), (-0.058, -0.085, -0.010)),
+    "spine1": ((("hip", 1.0),), (0.0, 0.122, -0.042)),
+    "spine2": ((("abdomen", 1.0),), (0.0, 0.140, 0.020)),
+    "spine3": ((("chest", 1.0),), (0.0, 0.055, 0.012)),
+    "left_collar": ((("chest", 1.0),), (0.073, 0.119, -0.015)),
+    "right_collar": ((("chest", 1.0),), (-0.073, 0.119, -0.015)),
+    "left_shoulder": ((("lCollar", 1.0),), (0.116, -0.048, -0.015)),
+    "right_shoulder": ((("rCollar", 1.0),), (-0.116, -0.048, -0.015)),
+    # The target's neck joint lies above the take's, so the take's neck moves it a little.
+    "neck": ((("chest", 0.7), ("neck", 0.3)), (0.0, 0.215, -0.025)),
+    "head": ((("head", 1.0),), (0.0, 0.088, 0.050)),
+    # The take's toes point straight ahead; the target's foot joint lies on the outer half of the foot.
+    "left_foot": ((("lFoot", 1.0),), (0.028, -0.049, 0.130)),
+    "right_foot": ((("rFoot", 1.0),), (-0.028, -0.049, 0.130)),
+}
+
+# Bones that keep the direction of a bone of the take.
+_LIMBS = {
+    "left_elbow": ("lShldr", "lForeArm"),
+    "right_elbow": ("rShldr", "rForeArm"),
+    "left_wrist": ("lForeArm", "lHand"),
+    "right_wrist": ("rForeArm", "rHand"),
+}
+_LEGS = {"left": ("lThigh", "lShin", "lFoot"), "right": ("rThigh", "rShin", "rFoot")}
+
+_TOES = [JOINT_NAMES.index("left_foot"), JOINT_NAMES.index("right_foot")]
+RESTING_SPEED = 0.2  # m/s: a toe slower than this stands on something
+MIN_RESTING_SECONDS = 0.5  # of toes at rest, together, before they tell where the floor is
+MAX_UNDER_TOES = 0.2  # m: if joints are that much lower most of the time, the feet are in the air
+
+# Joints of the take that the tables name.
+_NEEDED = frozenset(
+    {name for follows, _ in _PLACED.values() for name, _ in follows}
+    | {name for pair in _LIMBS.values() for name in pair}
+    | {name for leg in _LEGS.values() for name in leg}
+)
+
+
+def from_cmu(take: Bvh, fps: float) -> np.ndarray:
+    """(T, 22, 3) float64 joint positions of a take at ``fps``, metres, Y up, where the take has them.
+
+    ``take`` must be in metres.  Bone lengths are ``BONE_LENGTHS``; the floor is not yet found.  UserError
+    where the skeleton lacks a joint.
+    """
+    missing = sorted(_NEEDED - set(take.skeleton.names))
+    if missing:
+        raise UserError(
+            f"The take's skeleton has no joint called {', '.join(missing)}.",
+            "Use takes of the CMU database with the cgspeed joint names.",
+            "not-cmu",
+        )
+    take = _at_rate(take, fps)
+    points, world = take.world
+    source = _Source(take, points, world)
+    joint = {name: index for index, name in enumerate(JOINT_NAMES)}
+    bones = np.zeros((len(take), JOINT_COUNT, 3))
+    for name, (follows, direction) in _PLACED.items():
+        bones[:, joint[name]] = rotations.rotate(
+            source.rotation(follows), np.broadcast_to(np.array(direction), (len(take), 3))
+        )
+    for name, (start, end) in _LIMBS.items():
+        bones[:, joint[name]] = source.position(end) - source.position(start)
+    scale = 1.0
+    for side, (thigh, shin, foot) in _LEGS.items():
+        hip, knee, ankle = (source.position(part) for part in (thigh, shin, foot))
+        lengths = BONE_LENGTHS[joint[f"{side}_knee"]], BONE_LENGTHS[joint[f"{side}_ankle"]]
+        to_knee, to_ankle, scale = bend_leg(knee - hip, ankle - hip, *lengths)
+        bones[:, joint[f"{side}_knee"]] = to_knee
+        bones[:, joint[f"{side}_ankle"]] = to_ankle - to_knee
+    bones[:, 1:] = rotations.normalise(bones[:, 1:]) * BONE_LENGTHS[1:, None]
+    positions = np.zeros_like(bones)
+    for index, parent in enumerate(PARENTS):
+        if parent >= 0:
+            positions[:, index] = positions[:, parent] + bones[:, index]
+    # The point between the hip joints is where the take has it; the pelvis follows from there.
+    middle = 0.5 * scale * (source.position("lThigh") + source.position("rThigh"))
+    return positions + (middle - 0.5 * (positions[:, 1] + positions[:, 2]))[:, None]
+
+
+def bend_leg(
+    knee: np.ndarray, ankle: np.ndarray, thigh: float, shin: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Knee and ankle (T, 3) relative to the hip joint, for a leg with other lengths.
+
+    The ankle keeps its place times the third result, the ratio of the whole lengths; the knee keeps its
+    plane.  As both legs are stretched at the same moment, the knee's distance from the line hip - ankle
+    differs by a factor that stays near one: no pops where the knee straightens.
+    """
+    source = np.linalg.norm(knee, axis=-1).mean() + np.linalg.norm(ankle - knee, axis=-1).mean()
+    scale = (thigh + shin) / source
+    ankle = ankle * scale
+    distance = np.linalg.norm(ankle, axis=-1, keepdims=True).clip(1e-6)
+    along = ankle / distance
+    aside = knee - np.sum(knee * along, axis=-1, keepdims=True) * along
+    reach = distance.clip(abs(thigh - shin), thigh + shin)
+    foot_point = (reach**2 + thigh**2 - shin**2) / (2.0 * reach)
+    height = np.sqrt((thigh**2 - foot_point**2).clip(0.0))
+    return foot_point * along + height * rotations.normalise(aside), ankle, scale
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Points, rotations and bones of a take by joint name."""
+
+    take: Bvh
+    points: np.ndarray
+    world: np.ndarray
+
+    def position(self, name: str) -> np.ndarray:
+        return self.points[:, self.take.skeleton.index(name)]
+
+    def rotation(self, follows: tuple[tuple[str, float], ...]) -> np.ndarray:
+        """(T, 4) the rotation of one joint, or of two in proportion to their weights."""
+        quaternions = [self.world[:, self.take.skeleton.index(name)] for name, _ in follows]
+        if len(follows) == 1:
+            return quaternions[0]
+        return rotations.slerp(quaternions[0], quaternions[1], np.full(len(self.points), follows[1][1]))
+
+
+def _at_rate(take: Bvh, fps: float) -> Bvh:
+    if fps == take.fps:
+        return take
+    return Bvh(
+        skeleton=take.skeleton,
+        end_sites=take.end_sites,
+        rotations=resample_rotations(take.rotations, take.fps, fps),
+        translations=resample_positions(take.translations, take.fps, fps),
+        fps=fps,
+    )
+
+
+def floor_height(positions: np.ndarray, fps: float) -> float:
+    """The height of the floor under (T, 22, 3) positions, metres: where the toes come to rest.
+
+    The 5th percentile of the heights of toes slower than ``RESTING_SPEED`` leaves out what noise puts below,
+    and finds the lower of two levels if a twentieth of the steps are there.  A person who never puts the
+    feet down (swims, hangs, lies) has the floor under the lowest joint instead.
+    """
+    lowest = float(np.percentile(positions[..., 1].min(axis=1), 5))
+    toes = positions[:, _TOES]
+    if len(toes) < 2:
+        return lowest
+    speed = np.linalg.norm(np.gradient(toes, 1.0 / fps, axis=0), axis=-1)
+    resting = toes[..., 1][speed < RESTING_SPEED]
+    if len(resting) < fps * MIN_RESTING_SECONDS:
+        return lowest
+    height = float(np.percentile(resting, 5))
+    return lowest if lowest < height - MAX_UNDER_TOES else height
+
+
+def first_frame_to_origin(positions: np.ndarray) -> np.ndarray:
+    """Turn and shift (T, 22, 3) so that the first frame faces +Z with its pelvis over the origin."""
+    left, right = (np.array([JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "shoulder")])
+                   for side in ("left", "right"))  # fmt: skip
+    across = (positions[0, left] - positions[0, right]).sum(axis=0)
+    forward = np.cross(across, [0.0, 1.0, 0.0])
+    turn = rotations.about_y(-rotations.yaw_facing(forward))
+    shifted = positions - positions[0, 0] * np.array([1.0, 0.0, 1.0])
+    return rotations.rotate(np.broadcast_to(turn, (*shifted.shape[:-1], 4)), shifted)
