@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm models``: what can be used here."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from ..errors import UserError
+from . import options
+
+
+@click.command()
+@options.pipeline
+def models(pipeline: str) -> None:
+    """List the models that can be used."""
+    found = importlib.import_module(pipeline.partition(":")[0]).available_models()
+    if not found:
+        raise UserError("No model is installed.", "Train one with `videomdm train`.", "no-model")
+    rows = [("name", "fps", "longest", "skeleton", "commercial use", "licence")]
+    rows += [
+        (
+            info.name,
+            f"{info.fps:g}",
+            f"{info.max_seconds:g} s",
+            str(info.skeleton),
+            "yes" if info.commercial else "no",
+            str(info.licence),
+        )
+        for info in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
