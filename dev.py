@@ -496,7 +496,7 @@ def docs(options: argparse.Namespace) -> int:
     """Build the documentation, or show it while it is written."""
     python = ensure(MAIN)
     words: Command = ["serve"] if options.serve else ["build", "--strict", "--site-dir", ROOT / "site"]
-    return run([python, "-m", "mkdocs", *words])
+    return run([python, "-m", "mkdocs", *words], NO_MKDOCS_2_WARNING="1")
 
 
 def env(options: argparse.Namespace) -> int:
