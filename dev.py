@@ -48,7 +48,7 @@ class Environment:
     name: str
     purpose: str
     python: str
-    size: str
+    gigabytes: float
     pins: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ DEMO = Environment(
     "main",
     "the model, Blender 4.5 as a module",
     "3.11",
-    "2 GB",
+    2.1,
     pins=("torch==2.13.0", "bpy==4.5.15"),
     extras=("backend", "blender"),
     groups=("build",),
@@ -86,7 +86,7 @@ MAIN = Environment(
     "main",
     "the model, Blender 4.5 as a module, video, training, tests",
     "3.11",
-    "3 GB",
+    3.1,
     pins=DEMO.pins,
     extras=("backend", "blender", "video", "train", "test", "dev"),
     groups=("build",),
@@ -97,7 +97,7 @@ BLENDER50 = Environment(
     "blender50",
     "Blender 5.0 as a module",
     "3.11",
-    "1 GB",
+    1.1,
     pins=("bpy==5.0.1",),
     extras=("test",),
     groups=("build",),
@@ -107,15 +107,13 @@ BLENDER52 = Environment(
     "blender52",
     "Blender 5.2 as a module",
     "3.13",
-    "1 GB",
+    1.1,
     pins=("bpy==5.2.3",),
     extras=("test",),
     groups=("build",),
     modules=("bpy", "pytest"),
 )
-LINT = Environment(
-    "lint", "linters and Blender's type stubs", "3.11", "200 MB", groups=("lint",), project=False
-)
+LINT = Environment("lint", "linters and Blender's type stubs", "3.11", 0.3, groups=("lint",), project=False)
 ENVIRONMENTS = {e.name: e for e in (MAIN, BLENDER50, BLENDER52, LINT)}
 
 
@@ -250,7 +248,8 @@ def fingerprint(environment: Environment) -> str:
 def is_complete(environment: Environment) -> bool:
     """Whether the environment holds what it must; never true of one that an interruption left half made."""
     try:
-        return fingerprint(environment) in json.loads(environment.marker.read_text(encoding="utf-8"))
+        known = json.loads(environment.marker.read_text(encoding="utf-8"))
+        return environment.interpreter.exists() and fingerprint(environment) in known
     except (OSError, ValueError):
         return False
 
@@ -355,6 +354,16 @@ def check_imports(environment: Environment) -> None:
         )
 
 
+def check_disk(environment: Environment) -> None:
+    """Stop where the disk is too full for a new environment (its downloads take as much again)."""
+    free = shutil.disk_usage(HOME).free / 1e9
+    if not environment.folder.exists() and free < 2 * environment.gigabytes:
+        raise Stop(
+            f"environment {environment.name} needs {2 * environment.gigabytes:.1f} GB of disk, {free:.1f} GB are "
+            f"free in {HOME}. Make room and run the same command again."
+        )
+
+
 def ensure(environment: Environment) -> Path:
     """The interpreter of the environment, which is made, continued or brought up to date first if need be."""
     if is_complete(environment):
@@ -363,7 +372,10 @@ def ensure(environment: Environment) -> Path:
         if is_complete(environment):  # another dev.py was faster
             return environment.interpreter
         verb = "continuing with" if environment.folder.exists() else "making"
-        say(f"{verb} environment {environment.name}: {environment.purpose} (about {environment.size}) ...")
+        say(
+            f"{verb} environment {environment.name}: {environment.purpose} (about {environment.gigabytes} GB) ..."
+        )
+        check_disk(environment)
         started = time.monotonic()
         environment.marker.unlink(missing_ok=True)
         make_folder(environment)

@@ -50,7 +50,7 @@ def test_environment_is_made_continued_and_updated(dev: ModuleType, tmp_path: Pa
     def environment(version: str, module: str = "tiny") -> object:
         wheel = make_wheel(tmp_path, version)
         return dev.Environment(
-            "small", "a test", "{}.{}".format(*sys.version_info), "1 MB",
+            "small", "a test", "{}.{}".format(*sys.version_info), 0.01,
             pins=(f"tiny @ {wheel.as_uri()}",), modules=(module,), project=False,
         )  # fmt: skip
 
@@ -82,12 +82,21 @@ def test_environment_is_made_continued_and_updated(dev: ModuleType, tmp_path: Pa
 
 def test_damaged_marker_is_no_marker(dev: ModuleType) -> None:
     environment = dev.LINT
-    environment.folder.mkdir(parents=True)
+    environment.interpreter.parent.mkdir(parents=True)
+    environment.interpreter.touch()
     for text in ("", "{", json.dumps(["something else"])):
         environment.marker.write_text(text)
         assert not dev.is_complete(environment)
     environment.marker.write_text(json.dumps([dev.fingerprint(environment)]))
     assert dev.is_complete(environment)
+
+
+def test_full_disk_is_told_before_the_work(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = dev.shutil.disk_usage("/")
+    monkeypatch.setattr(dev.shutil, "disk_usage", lambda path: usage._replace(free=10**9))
+    with pytest.raises(dev.Stop, match=r"needs 6\.2 GB of disk, 1\.0 GB are free"):
+        dev.ensure(dev.MAIN)
+    assert not dev.MAIN.folder.exists()
 
 
 def test_full_environment_serves_the_demo(dev: ModuleType) -> None:
