@@ -359,8 +359,8 @@ def check_disk(environment: Environment) -> None:
     free = shutil.disk_usage(HOME).free / 1e9
     if not environment.folder.exists() and free < 2 * environment.gigabytes:
         raise Stop(
-            f"environment {environment.name} needs {2 * environment.gigabytes:.1f} GB of disk, {free:.1f} GB are "
-            f"free in {HOME}. Make room and run the same command again."
+            f"environment {environment.name} needs {2 * environment.gigabytes:.1f} GB of disk, "
+            f"{free:.1f} GB are free in {HOME}. Make room and run the same command again."
         )
 
 
@@ -372,9 +372,7 @@ def ensure(environment: Environment) -> Path:
         if is_complete(environment):  # another dev.py was faster
             return environment.interpreter
         verb = "continuing with" if environment.folder.exists() else "making"
-        say(
-            f"{verb} environment {environment.name}: {environment.purpose} (about {environment.gigabytes} GB) ..."
-        )
+        say(f"{verb} environment {environment.name} ({environment.gigabytes} GB): {environment.purpose} ...")
         check_disk(environment)
         started = time.monotonic()
         environment.marker.unlink(missing_ok=True)
