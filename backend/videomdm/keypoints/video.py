@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Video files, frame by frame, upright and evenly spaced in time; and back again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+
+USUAL_FPS = 25.0  # where a file does not say
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is, known before its frames are read.
+
+    fps:    frames per second at which it will be read.
+    width, height: pixels of the upright image.
+    frames: about how many frames will come; None where the file does not say how long it is.
+    start:  seconds into the video of the first frame.
+    """
+
+    fps: float
+    width: int
+    height: int
+    frames: int | None
+    start: float
+
+
+def require_av() -> ModuleType:
+    """The module ``av`` (PyAV); UserError with the way to install it where it is missing."""
+    try:
+        import av
+    except ImportError as error:
+        raise UserError(
+            "Reading and writing video needs PyAV, which is not installed.",
+            "Install it with: pip install 'videomdm[video]'",
+            code="missing-package",
+        ) from error
+    return av
+
+
+class Video:
+    """A video file as upright RGB frames at a constant rate.
+
+    Frames are placed by their timestamps: each moment of an even grid gets the frame nearest to it, so files
+    with a variable frame rate keep their speed.  A rotation that the file asks for is applied.
+
+    start, end: seconds; None for the whole video.
+    fps:        frames per second to read at; None for the file's own average rate.
+
+    UserError where the file is missing, is no video or has nothing in that range.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        start: float | None = None,
+        end: float | None = None,
+        fps: float | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._av = require_av()
+        if not self.path.is_file():
+            raise UserError(f"There is no video file {self.path}.", "Check the path.")
+        if fps is not None and not 0 < fps <= 240:
+            raise UserError(f"A frame rate of {fps:g} cannot be used.", "Choose one of at most 240.")
+        begin = max(0.0, start or 0.0)
+        if end is not None and end <= begin:
+            raise UserError(f"The end ({end:g} s) does not come after the start ({begin:g} s).", "Change one.")
+        self._end = np.inf if end is None else end
+        with self._open() as container:
+            stream = container.streams.video[0]
+            self._own_fps = float(stream.average_rate or stream.guessed_rate or USUAL_FPS)
+            seconds = _length(container, stream)
+            first = next((image for _, image in self._timed(container)), None)
+        if first is None:
+            raise self._unreadable("it has no pictures")
+        if begin >= seconds:
+            raise UserError(
+                f"{self.path} is {seconds:.2f} s long; nothing is left from {begin:g} s on.",
+                "Choose an earlier start.",
+            )
+        fps = fps or self._own_fps
+        until = min(self._end, seconds)
+        self.info = VideoInfo(
+            fps=fps,
+            width=first.shape[1],
+            height=first.shape[0],
+            frames=int(np.ceil((until - begin) * fps - 1e-3)) if np.isfinite(until) else None,
+            start=begin,
+        )
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The frames, each (height, width, 3) uint8 RGB."""
+        begin, step = self.info.start, 1.0 / self.info.fps
+        given = 0
+        before: tuple[float, np.ndarray] | None = None
+        with self._open() as container:
+            for at, image in self._timed(container, begin):
+                if before is not None:
+                    middle = (before[0] + at) / 2
+                    while begin + given * step < min(middle, self._end - 1e-6):
+                        yield before[1]
+                        given += 1
+                    if middle >= self._end:
+                        return
+                before = (at, image)
+        if before is not None:
+            last = before[0] + 0.5 / min(self._own_fps, self.info.fps)
+            while begin + given * step < min(last, self._end - 1e-6):
+                yield before[1]
+                given += 1
+
+    def _open(self) -> Any:
+        try:
+            container = self._av.open(str(self.path))
+        except self._av.FFmpegError as error:
+            raise self._unreadable(error.strerror) from error
+        if not container.streams.video:
+            container.close()
+            raise self._unreadable("it has no video stream")
+        return container
+
+    def _timed(self, container: Any, begin: float = 0.0) -> Iterator[tuple[float, np.ndarray]]:
+        """Pairs of seconds since the video's start and upright image, from the key frame before ``begin``."""
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        zero = (stream.start_time or 0) * stream.time_base if stream.time_base else Fraction(0)
+        count = 0
+        try:
+            if begin > 0 and stream.time_base:
+                container.seek(int((Fraction(begin) + zero) / stream.time_base), stream=stream)
+            for frame in container.decode(stream):
+                known = frame.pts is not None and stream.time_base
+                at = float(frame.pts * stream.time_base - zero) if known else count / self._own_fps
+                count += 1
+                # Nothing but the frame just before the beginning can be nearest to a moment after it.
+                if at >= begin - 2.0 / self._own_fps:
+                    yield at, _upright(frame)
+        except self._av.FFmpegError as error:
+            raise self._unreadable(error.strerror) from error
+
+    def _unreadable(self, reason: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read as a video: {reason}.",
+            "Convert it to MP4 (H.264), or give another file.",
+            code="unreadable-video",
+        )
+
+
+def _length(container: Any, stream: Any) -> float:
+    """Seconds; infinite where the file does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration:
+        return container.duration / 1e6
+    return float("inf")
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """A decoded frame as contiguous RGB, turned as its display matrix asks (a multiple of 90 degrees)."""
+    image = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
+
+
+class VideoWriter:
+    """Writes an MP4 (H.264) frame by frame; a context manager.
+
+    The file appears under its name when the block ends without an error, and not at all otherwise.  Odd widths
+    and heights lose one pixel.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], fps: float, width: int, height: int) -> None:
+        self.path = Path(path)
+        self._av = require_av()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, self._temporary = tempfile.mkstemp(
+                dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".mp4"
+            )
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}).",
+                "Choose a folder that exists and is writable.",
+            ) from error
+        os.close(handle)
+        self._width, self._height = width // 2 * 2, height // 2 * 2
+        self._container = self._av.open(self._temporary, "w", format="mp4")
+        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self._stream.width, self._stream.height = self._width, self._height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": "23", "preset": "veryfast"}
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def write(self, image: np.ndarray) -> None:
+        """Append one (height, width, 3) uint8 RGB frame."""
+        even = np.ascontiguousarray(image[: self._height, : self._width])
+        frame = self._av.VideoFrame.from_ndarray(even, format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+            if kind is None:
+                mask = os.umask(0)
+                os.umask(mask)
+                os.chmod(self._temporary, 0o666 & ~mask)
+                os.replace(self._temporary, self.path)
+        finally:
+            Path(self._temporary).unlink(missing_ok=True)
