@@ -9,14 +9,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import click
 import numpy as np
@@ -39,6 +42,7 @@ class Report:
 
     seconds: float = 0.0
     takes: int = 0
+    reused: int = 0  # takes that an interrupted run had converted
     frames: int = 0
     bytes: int = 0
     segments: dict[str, int] = field(default_factory=dict)
@@ -123,11 +127,14 @@ def _convert_all(
     source: Path, wanted: set[str], work: Path, jobs: int, report: Report
 ) -> dict[str, np.ndarray]:
     """Positions of every wanted take that can be read, converted now or in an earlier run."""
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(work, error) from error
     edition = _edition()
     takes: dict[str, np.ndarray] = {}
-    pool = ProcessPoolExecutor(jobs)
-    pending: set[Future[tuple[str, str]]] = set()
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
+    pending: set[Future[tuple[str, str, bool]]] = set()
     try:
         with tqdm(total=len(wanted), unit="take", desc="Converting", disable=None) as bar:
             for name, text in _read_checked(source, wanted, report):
@@ -141,6 +148,8 @@ def _convert_all(
             "A process that converted takes was killed, most likely for want of memory.",
             "Run the same command again, with --jobs 1: finished takes are kept.",
         ) from error
+    except OSError as error:
+        raise _unwritable(work, error) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     for name in sorted(wanted - takes.keys() - report.takes_left_out.keys()):
@@ -157,11 +166,16 @@ def _read_checked(source: Path, wanted: set[str], report: Report) -> Iterator[tu
 
 
 def _collect(
-    pending: set[Future[tuple[str, str]]], work: Path, takes: dict[str, np.ndarray], report: Report, bar: Any
-) -> set[Future[tuple[str, str]]]:
+    pending: set[Future[tuple[str, str, bool]]],
+    work: Path,
+    takes: dict[str, np.ndarray],
+    report: Report,
+    bar: Any,
+) -> set[Future[tuple[str, str, bool]]]:
     done, rest = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
-        name, problem = future.result()
+        name, problem, reused = future.result()
+        report.reused += reused
         if problem:
             report.takes_left_out[name] = problem
         else:
@@ -170,23 +184,34 @@ def _collect(
     return rest
 
 
-def _convert_one(name: str, text: bytes, work: Path, edition: str) -> tuple[str, str]:
-    """Convert one take into the work folder, unless it is there; returns its name and what is wrong."""
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _unwritable(work: Path, error: OSError) -> UserError:
+    return UserError(
+        f"Results cannot be kept in {work} ({error.strerror}).",
+        "Choose a place for the pack that is writable and has 300 MB free.",
+    )
+
+
+def _convert_one(name: str, text: bytes, work: Path, edition: str) -> tuple[str, str, bool]:
+    """Convert one take into the work folder; returns its name, what is wrong, and whether it was there."""
     path = work / f"{name}.npz"
     fingerprint = hashlib.sha256(edition.encode() + text).hexdigest()
     try:
         if _load_result(path)[0] == fingerprint:
-            return name, ""
-    except (OSError, ValueError, KeyError):
-        pass  # not there yet, or not complete
+            return name, "", True
+    except (OSError, ValueError, KeyError, BadZipFile):
+        pass  # not there yet, or damaged
     try:
         positions = cmu.convert(text, name)
     except UserError as error:
-        return name, f"broken: {error.message}"
+        return name, f"broken: {error.message}", False
     if not np.isfinite(positions).all():
-        return name, "holds NaN or infinite positions"
+        return name, "holds NaN or infinite positions", False
     _save_result(path, fingerprint, positions)
-    return name, ""
+    return name, "", False
 
 
 def _save_result(path: Path, fingerprint: str, positions: np.ndarray) -> None:

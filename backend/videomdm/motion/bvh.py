@@ -12,6 +12,7 @@ import os
 import re
 import warnings
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ..errors import UserError
 from . import kinematics, rotations
 from .clip import Motion, write_atomically
 from .inverse import LOOSE_JOINTS, joint_rotations
-from .skeleton import Skeleton
+from .skeleton import JOINT_NAMES, Skeleton
 
 _ADVICE = "Export the take again as BVH, or leave the file out."
 _AXES = {"X": 0, "Y": 1, "Z": 2}
@@ -95,14 +96,14 @@ def parse_bvh(text: str, name: str = "the BVH text", scale: float = 1.0) -> Bvh:
     if split is None:
         raise _broken(name, "it has no MOTION section")
     names, parents, offsets, channels, end_sites = _parse_hierarchy(text[: split.start()], name)
-    frame_time, values = _parse_motion(text[split.end() :], sum(map(len, channels)), name)
+    frames_per_second, values = _parse_motion(text[split.end() :], sum(map(len, channels)), name)
     local, translations = _channels_to_transforms(values, channels, offsets)
     return Bvh(
         skeleton=Skeleton(tuple(names), tuple(parents), offsets * scale),
         end_sites=tuple(EndSite(parent, offset * scale) for parent, offset in end_sites),
         rotations=local,
         translations=translations * scale,
-        fps=_tidy_rate(1.0 / frame_time),
+        fps=frames_per_second,
     )
 
 
@@ -110,12 +111,15 @@ def _broken(name: str, why: str) -> UserError:
     return UserError(f"{name} is not a readable BVH file: {why}.", _ADVICE, "bad-bvh")
 
 
-def _tidy_rate(fps: float) -> float:
-    """Frame times are written with few digits: 0.0416667 s means 24 fps, 0.0333667 s means 29.97."""
-    for known in (round(fps), round(fps * 1.001) / 1.001):
-        if known and abs(fps / known - 1.0) < 2e-5:
+def _rate(frame_time: Decimal) -> float:
+    """Frames per second: 0.0416667 s is 24, 0.0333667 s 30000 / 1001, as far as the digits given allow."""
+    seconds = float(frame_time)
+    last_digit = float(Decimal(1).scaleb(int(frame_time.as_tuple().exponent)))
+    tolerance = min(0.505 * last_digit / seconds, 2e-3)
+    for known in (round(1.0 / seconds), round(1.001 / seconds) / 1.001):
+        if known and abs(seconds * known - 1.0) <= tolerance:
             return float(known)
-    return fps
+    return 1.0 / seconds
 
 
 def _parse_hierarchy(
@@ -198,10 +202,10 @@ def _parse_motion(text: str, width: int, name: str) -> tuple[float, np.ndarray]:
     if header is None:
         raise _broken(name, "its MOTION section does not begin with 'Frames:' and 'Frame Time:'")
     try:
-        frames, frame_time = int(header[1]), float(header[2])
-    except ValueError:
+        frames, frame_time = int(header[1]), Decimal(header[2])
+    except (ValueError, ArithmeticError):
         raise _broken(name, f"its frame time {header[2][:20]!r} is not a number") from None
-    if not 1e-3 < frame_time < 10.0:
+    if not (frame_time.is_finite() and Decimal("0.001") <= frame_time <= 10):
         raise _broken(name, f"its frame time of {frame_time:g} s is impossible")
     if frames == 0:
         raise _broken(name, "it holds no frames")
@@ -217,7 +221,7 @@ def _parse_motion(text: str, width: int, name: str) -> tuple[float, np.ndarray]:
         )
     if not np.isfinite(values).all():
         raise _broken(name, "its motion holds NaN or infinite numbers")
-    return frame_time, values.reshape(frames, width)
+    return _rate(frame_time), values.reshape(frames, width)
 
 
 def _channels_to_transforms(
@@ -250,6 +254,22 @@ def _channels_to_transforms(
         turn = rotations.from_axis_angle(np.broadcast_to(axes, (T, J, 3)), np.radians(angles))
         local = rotations.multiply(local, turn)
     return rotations.normalise(local), translations
+
+
+def to_motion(take: Bvh) -> Motion:
+    """The motion of a take in metres whose skeleton has the 22 joints by name, as ``write_bvh`` names them.
+
+    UserError where a joint is missing.
+    """
+    missing = [name for name in JOINT_NAMES if name not in take.skeleton.names]
+    if missing:
+        raise UserError(
+            f"The BVH skeleton has no joint called {', '.join(missing[:5])}.",
+            "Use a BVH file that videomdm wrote: other skeletons need a mapping of their own.",
+            "other-skeleton",
+        )
+    joints = [take.skeleton.index(name) for name in JOINT_NAMES]
+    return Motion(take.world[0][:, joints], take.fps)
 
 
 _ORDER = "ZXY"

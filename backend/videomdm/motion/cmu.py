@@ -17,33 +17,32 @@ import numpy as np
 from ..errors import UserError
 from . import rotations
 from .bvh import Bvh
+from .inverse import REST_DIRECTIONS
 from .resample import resample_positions, resample_rotations
 from .skeleton import JOINT_COUNT, JOINT_NAMES, PARENTS
 
-# Bone lengths of HumanML3D's body, metres; left and right averaged, so that a mirrored clip has the same body.
+# Bone lengths of HumanML3D's body, metres.  Left and right are averaged: a mirrored clip shows the same body.
 BONE_LENGTHS = np.array([
     0.0, 0.1065, 0.1065, 0.1316, 0.3919, 0.3919, 0.1432, 0.4290, 0.4290, 0.0574, 0.1464, 0.1464, 0.2194,
     0.1405, 0.1405, 0.1030, 0.1273, 0.1273, 0.2600, 0.2600, 0.2684, 0.2684,
 ])  # fmt: skip
 
-# For each bone of torso, head and feet: the joints whose rotation it follows, with weights, and its direction
-# when those are not turned.  A weight below one leaves the rest to the next joint.
-_PLACED: dict[str, tuple[tuple[tuple[str, float], ...], tuple[float, float, float]]] = {
-    "left_hip": ((("hip", 1.0),), (0.058, -0.085, -0.010)),
-    "right_hip": ((("hip", 1.0),), (-0.058, -0.085, -0.010)),
-    "spine1": ((("hip", 1.0),), (0.0, 0.122, -0.042)),
-    "spine2": ((("abdomen", 1.0),), (0.0, 0.140, 0.020)),
-    "spine3": ((("chest", 1.0),), (0.0, 0.055, 0.012)),
-    "left_collar": ((("chest", 1.0),), (0.073, 0.119, -0.015)),
-    "right_collar": ((("chest", 1.0),), (-0.073, 0.119, -0.015)),
-    "left_shoulder": ((("lCollar", 1.0),), (0.116, -0.048, -0.015)),
-    "right_shoulder": ((("rCollar", 1.0),), (-0.116, -0.048, -0.015)),
-    # The target's neck joint lies above the take's, so the take's neck moves it a little.
-    "neck": ((("chest", 0.7), ("neck", 0.3)), (0.0, 0.215, -0.025)),
-    "head": ((("head", 1.0),), (0.0, 0.088, 0.050)),
-    # The take's toes point straight ahead; the target's foot joint lies on the outer half of the foot.
-    "left_foot": ((("lFoot", 1.0),), (0.028, -0.049, 0.130)),
-    "right_foot": ((("rFoot", 1.0),), (-0.028, -0.049, 0.130)),
+# For each bone of torso, head and feet: the joint whose rotation turns it from its rest direction.
+# The target's neck joint lies above the take's, so it follows a little of the take's neck too.
+_PLACED: dict[str, tuple[tuple[str, float], ...]] = {
+    "left_hip": (("hip", 1.0),),
+    "right_hip": (("hip", 1.0),),
+    "spine1": (("hip", 1.0),),
+    "spine2": (("abdomen", 1.0),),
+    "spine3": (("chest", 1.0),),
+    "left_collar": (("chest", 1.0),),
+    "right_collar": (("chest", 1.0),),
+    "left_shoulder": (("lCollar", 1.0),),
+    "right_shoulder": (("rCollar", 1.0),),
+    "neck": (("chest", 0.7), ("neck", 0.3)),
+    "head": (("head", 1.0),),
+    "left_foot": (("lFoot", 1.0),),
+    "right_foot": (("rFoot", 1.0),),
 }
 
 # Bones that keep the direction of a bone of the take.
@@ -62,7 +61,7 @@ MAX_UNDER_TOES = 0.2  # m: if joints are that much lower most of the time, the f
 
 # Joints of the take that the tables name.
 _NEEDED = frozenset(
-    {name for follows, _ in _PLACED.values() for name, _ in follows}
+    {name for follows in _PLACED.values() for name, _ in follows}
     | {name for pair in _LIMBS.values() for name in pair}
     | {name for leg in _LEGS.values() for name in leg}
 )
@@ -86,9 +85,9 @@ def from_cmu(take: Bvh, fps: float) -> np.ndarray:
     source = _Source(take, points, world)
     joint = {name: index for index, name in enumerate(JOINT_NAMES)}
     bones = np.zeros((len(take), JOINT_COUNT, 3))
-    for name, (follows, direction) in _PLACED.items():
+    for name, follows in _PLACED.items():
         bones[:, joint[name]] = rotations.rotate(
-            source.rotation(follows), np.broadcast_to(np.array(direction), (len(take), 3))
+            source.rotation(follows), np.broadcast_to(REST_DIRECTIONS[joint[name]], (len(take), 3))
         )
     for name, (start, end) in _LIMBS.items():
         bones[:, joint[name]] = source.position(end) - source.position(start)

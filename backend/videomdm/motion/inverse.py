@@ -23,7 +23,8 @@ import numpy as np
 from . import kinematics, rotations
 from .skeleton import JOINT_COUNT, JOINT_NAMES, PARENTS, Skeleton
 
-# Bone directions of the rest pose: a T-pose of a person who stands upright.
+# Bone directions of the rest pose: a T-pose of a person who stands upright, joints where SMPL has them (the
+# foot joint on the outer half of the foot).
 REST_DIRECTIONS = rotations.normalise(np.array([
     [0.0, 0.0, 0.0], [0.058, -0.085, -0.010], [-0.058, -0.085, -0.010], [0.0, 0.122, -0.042],
     [0.0, -1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.140, 0.020], [0.0, -1.0, 0.0], [0.0, -1.0, 0.0],
@@ -87,10 +88,10 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
     positions = np.asarray(positions, dtype=np.float64)
     if positions.ndim != 3 or positions.shape[1:] != (JOINT_COUNT, 3) or len(positions) == 0:
         raise ValueError(f"positions must be (T, 22, 3) with T > 0, not {positions.shape}")
-    bones = positions - positions[:, np.maximum(PARENTS, 0)]
+    bones = positions - positions[:, np.maximum(np.array(PARENTS), 0)]
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
     offsets = REST_DIRECTIONS * lengths[:, None]
-    world: list[np.ndarray | None] = [None] * JOINT_COUNT
+    world: dict[int, np.ndarray] = {}
 
     def swing(joint: int, child: int, guess: np.ndarray) -> np.ndarray:
         """``guess`` (T, 4), turned the shortest way so that the bone to ``child`` has its direction."""
@@ -106,7 +107,7 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
         world[joint] = swing(joint, _CHILDREN[joint][0], guess)
     limbs = {limb[0]: limb for limb in _LIMBS}
     for joint, parent in enumerate(PARENTS):
-        if world[joint] is not None:
+        if joint in world:
             continue
         if not _CHILDREN[joint]:
             world[joint] = world[parent]
@@ -117,7 +118,7 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
             twist = _limb_twist(limbs[joint], bones, world[joint])
             axis = rotations.normalise(bones[:, child])
             world[joint] = rotations.multiply(rotations.from_axis_angle(axis, twist), world[joint])
-    everything = rotations.normalise(np.stack(world, axis=1))
+    everything = rotations.normalise(np.stack([world[joint] for joint in range(JOINT_COUNT)], axis=1))
     translations = np.broadcast_to(offsets, bones.shape).copy()
     translations[:, 0] = positions[:, 0]
     for joint in LOOSE_JOINTS:

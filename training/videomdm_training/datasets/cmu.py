@@ -21,6 +21,7 @@ NOTES = {
     "name": "CMU Graphics Lab motion capture database",
     "licence": "may be used in commercial products, but may not be resold directly, even in converted form",
     "credit": "mocap.cs.cmu.edu, created with funding from NSF EIA-0196217",
+    "captions": "caption_source says whose: project may be used freely, humanml3d for evaluation only",
 }
 ARCHIVES = ("bvh.tar.xz", "bvh.tar.gz", "bvh.tar")
 MIN_SECONDS = 1.0
@@ -126,7 +127,7 @@ def read_takes(source: Path, wanted: set[str]) -> Iterator[tuple[str, bytes | No
                 "Give the folder that holds the takes and segments.jsonl.",
             )
         for file in files:
-            yield file.stem, file.read_bytes() if file.stem in wanted else None
+            yield file.stem, _read(file) if file.stem in wanted else None
         return
     try:
         with tarfile.open(archive, "r|*") as tar:
@@ -141,6 +142,15 @@ def read_takes(source: Path, wanted: set[str]) -> Iterator[tuple[str, bytes | No
         if type(error).__module__ not in ("_lzma", "zlib"):
             raise
         raise _bad_archive(archive, error) from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"The take {file} cannot be read ({error.strerror}).", "Check its permissions."
+        ) from error
 
 
 def _bad_archive(archive: Path, error: Exception) -> UserError:
@@ -171,8 +181,8 @@ def implausible(positions: np.ndarray, fps: float = FPS) -> str:
     speeds = np.linalg.norm(np.diff(positions, axis=0), axis=-1) * fps
     lowest = positions[..., 1].min(axis=-1)
     measures = (
-        ("root speed", "m/s", float(speeds[:, 0].max(initial=0.0)), MAX_ROOT_SPEED),
-        ("joint speed", "m/s", float(speeds.max(initial=0.0)), MAX_JOINT_SPEED),
+        ("root speed", "m/s", float(np.max(speeds[:, 0], initial=0.0)), MAX_ROOT_SPEED),
+        ("joint speed", "m/s", float(np.max(speeds, initial=0.0)), MAX_JOINT_SPEED),
         ("pelvis height", "m", float(positions[:, 0, 1].max()), MAX_PELVIS_HEIGHT),
         ("depth below the floor", "m", float(-lowest.min()), MAX_BELOW_FLOOR),
         ("smallest height above the floor", "m", float(lowest.min()), MAX_FLOATING),

@@ -207,7 +207,7 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
 
 def _encode(takes: list[np.ndarray]) -> bytes:
     """Residuals of takes (T, 22, 3), as byte planes."""
-    parents = np.maximum(PARENTS, 0)
+    parents = np.maximum(np.array(PARENTS), 0)
     residuals = []
     for positions in takes:
         units = np.rint(np.asarray(positions, np.float64) * UNITS_PER_METRE).astype(np.int64)
@@ -218,7 +218,7 @@ def _encode(takes: list[np.ndarray]) -> bytes:
         residuals.append(np.diff(padded, n=2, axis=0))
     signed = np.concatenate(residuals).T
     folded = (signed << 1) ^ (signed >> 63)
-    if folded.size and folded.max() >= 1 << (8 * _PLANES):
+    if folded.size and np.max(folded) >= 1 << (8 * _PLANES):
         raise ValueError("positions are too far from the origin to be packed")
     return b"".join(((folded >> (8 * plane)) & 255).astype(np.uint8).tobytes() for plane in range(_PLANES))
 
@@ -232,7 +232,9 @@ def _decode(data: bytes, lengths: list[int], units_per_metre: float) -> np.ndarr
     stops = np.cumsum(lengths)
     for joint, parent in enumerate(PARENTS):
         rows = slice(3 * joint, 3 * joint + 3)
-        folded = sum(planes[plane, rows].astype(np.int32) << (8 * plane) for plane in range(_PLANES))
+        folded = np.zeros((3, N), np.int32)
+        for plane in range(_PLANES):
+            folded |= planes[plane, rows].astype(np.int32) << (8 * plane)
         residual = (folded >> 1) ^ -(folded & 1)
         for stop, length in zip(stops, lengths, strict=True):
             part = residual[:, stop - length : stop]
