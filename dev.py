@@ -421,7 +421,7 @@ def lint_steps() -> list[Outcome]:
     python = ensure(LINT)
     mypy: Command = [python, "-m", "mypy", "--no-error-summary"]
     steps: dict[str, Command] = {
-        "ruff check": [python, "-m", "ruff", "check", "."],
+        "ruff check": [python, "-m", "ruff", "check", "--output-format=concise", "."],
         "ruff format": [python, "-m", "ruff", "format", "--check", "."],
         "types": [*mypy, "-p", "videomdm", "-p", "videomdm_training"],
         "types of the add-on (strict, Blender's stubs)": [
