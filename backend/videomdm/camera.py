@@ -13,7 +13,8 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from .motion.rotations import constant, cross, normalise
+from .motion.representation import Placement
+from .motion.rotations import about_y, constant, cross, normalise, to_matrix
 
 Array = Any
 
@@ -78,6 +79,19 @@ def to_world(camera: Camera, points_camera: Array) -> Array:
     """Points (..., J, 3) from camera to world coordinates: R^T (x - t)."""
     xp = array_namespace(points_camera, camera.R)
     return xp.matmul(points_camera - camera.t[..., None, :], camera.R)
+
+
+def seen_from(camera: Camera, placement: Placement) -> Camera:
+    """The same camera in the coordinates of a clip that starts at ``placement`` in the camera's world.
+
+    If y are the clip's own coordinates, ``put_back(y, placement)`` are the world's; the returned camera takes y.
+    Leading axes of ``placement`` are the camera's without the one over frames.
+    """
+    turn = to_matrix(about_y(placement.yaw))[..., None, :, :]
+    xp = array_namespace(placement.yaw)
+    shift = xp.stack([placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1)
+    moved = xp.matmul(camera.R, shift[..., None, :, None])[..., 0]
+    return Camera(xp.matmul(camera.R, turn), camera.t + moved)
 
 
 def look_at(position: Array, target: Array) -> Camera:

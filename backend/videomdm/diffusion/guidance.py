@@ -6,9 +6,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..camera import Camera, closest_on_ray, to_world
+from ..camera import Camera, closest_on_ray, seen_from, to_world
 from ..model.denoiser import Denoiser
-from ..motion.representation import decode, encode
+from ..motion.representation import decode, encode, start
 from .sampling import Denoise
 
 
@@ -17,19 +17,21 @@ def text_guided(
 ) -> Denoise:
     """Classifier-free guidance (Ho and Salimans, 2022): x0 = x0(no text) + guidance (x0(text) - x0(no text)).
 
-    Both halves run as one batch of 2B; at guidance 1, or where no row has text, one run of B is enough.
+    Both halves run as one batch of 2B; at guidance 1, or where no row has text, one run of B is enough.  One row
+    of text serves any number of rows of motion.
     """
     conditional = bool(text_mask_BL.any())
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
+        text, text_mask = text_BLE.expand(len(x), -1, -1), text_mask_BL.expand(len(x), -1)
         if not conditional or guidance == 1.0:
-            return model(x, t, text_BLE, text_mask_BL, frame_mask_BT)
+            return model(x, t, text, text_mask, frame_mask_BT)
         masks = None if frame_mask_BT is None else frame_mask_BT.repeat(2, 1)
         both = model(
             x.repeat(2, 1, 1),
             t.repeat(2),
-            text_BLE.repeat(2, 1, 1),
-            torch.cat([text_mask_BL, torch.zeros_like(text_mask_BL)]),
+            text.repeat(2, 1, 1),
+            torch.cat([text_mask, torch.zeros_like(text_mask)]),
             masks,
         )
         with_text, without = both.chunk(2)
@@ -50,24 +52,36 @@ def align_to_rays(positions: Tensor, camera: Camera, keypoints: Tensor, weights:
     return torch.where(weights[..., None] > 0, moved, positions)
 
 
-def keypoint_guided(
-    denoise: Denoise,
-    camera: Camera,
-    keypoints: Tensor,
-    weights: Tensor,
-    mean: Tensor,
-    std: Tensor,
-) -> Denoise:
+class KeypointGuided:
     """Replace x0 at every step by its ray-aligned, re-encoded version (VideoMDM, "video to motion").
 
-    ``mean`` and ``std`` (D,) are the normalisation of the features; other arguments as in
-    :func:`align_to_rays`, in the world in which the motion starts at the origin and faces +Z.
+    The representation forgets where a clip starts, and aligning moves the start; so the camera is carried
+    along: ``camera`` always is the one of the motion that :meth:`__call__` returned last.
     """
 
-    def guided(x: Tensor, t: Tensor) -> Tensor:
-        x0 = denoise(x, t)
-        positions = decode(x0.float() * std + mean)
-        aligned = align_to_rays(positions, camera, keypoints, weights)
-        return ((encode(aligned) - mean) / std).to(x0.dtype)
+    def __init__(
+        self,
+        denoise: Denoise,
+        camera: Camera,
+        keypoints: Tensor,
+        weights: Tensor,
+        mean: Tensor,
+        std: Tensor,
+    ) -> None:
+        """``mean`` and ``std`` (D,) normalise the features; the rest is as in :func:`align_to_rays`.
 
-    return guided
+        ``camera`` is the one of the motion's own coordinates: starting at the origin, facing +Z.
+        """
+        self.denoise = denoise
+        self.camera = camera
+        self.keypoints = keypoints
+        self.weights = weights
+        self.mean = mean
+        self.std = std
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """x0 (B, T, D) that obeys the keypoints."""
+        positions = decode(self.denoise(x, t).float() * self.std + self.mean)
+        aligned = align_to_rays(positions, self.camera, self.keypoints, self.weights)
+        self.camera = seen_from(self.camera, start(aligned))
+        return ((encode(aligned) - self.mean) / self.std).to(x.dtype)

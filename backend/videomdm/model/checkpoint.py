@@ -24,9 +24,8 @@ from ..errors import UserError
 from ..motion.clip import write_atomically
 from .denoiser import Denoiser, DenoiserConfig
 from .lifter import Lifter, LifterConfig
+from .registry import MODEL_VERSION, read_header
 
-MODEL_VERSION = 1
-WEIGHTS = Path(__file__).parent / "weights"
 KINDS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "denoiser": (Denoiser, DenoiserConfig),
     "lifter": (Lifter, LifterConfig),
@@ -66,26 +65,6 @@ def save_model(
     weights = {f"weights.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
     extra = {f"extra.{k}": v.detach().cpu().float().contiguous() for k, v in (tensors or {}).items()}
     return write_atomically(path, save({**weights, **extra}, metadata={"config": json.dumps(header)}))
-
-
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The configuration of a model file, without its weights; UserError where it is missing or corrupt."""
-    path = Path(path)
-    advice = "Fetch or train the model again, or choose another with --model."
-    if not path.is_file():
-        raise UserError(f"There is no model file {path}.", advice, code="missing-model")
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["config"])
-        if header["version"] != MODEL_VERSION or header["kind"] not in KINDS:
-            raise UserError(
-                f"The model file {path} is of a kind or version that this videomdm does not know.",
-                "Update videomdm, or choose another model.",
-                code="corrupt-model",
-            )
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"The model file {path} is damaged.", advice, code="corrupt-model") from error
-    return header
 
 
 def load_model(path: str | os.PathLike[str], kind: type[M], device: torch.device | str = "cpu") -> ModelFile:

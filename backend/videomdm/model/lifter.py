@@ -4,9 +4,9 @@
 Shape letters: B batch, T frames, J 22 joints, N tokens, C width.
 
 The input is made free of place and scale: keypoints are centred on the clip's mean and divided by the person's
-size, and those two numbers enter as conditions.  The network answers with joints relative to the root, the
-root's depth as a factor on what the size suggests, and the direction of gravity in camera space, from which a
-level world is made.  It serves VideoMDM training as the noisy teacher, and footage as the first guess.
+size, and those two numbers enter as conditions.  The network answers with joints relative to the root and the
+direction of gravity in camera space, from which a level world is made; where the root is follows from the pose
+and the keypoints by least squares.  It serves VideoMDM training as the noisy teacher, and footage as the first guess.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Lifter(nn.Module):
         self.read = nn.Linear(JOINTS * 3 * config.patch, C)
         self.condition = nn.Sequential(nn.Linear(3, C), nn.SiLU(), nn.Linear(C, C))
         self.trunk = Trunk(C, config.layers, config.heads, config.hidden, cross=False)
-        # 21 joints about the root, the root's place (2) and log depth (1)
+        # 21 joints about the root, and three numbers for the root, of which the last corrects its depth
         self.write = nn.Linear(C, (JOINTS * 3) * config.patch)
         self.gravity = nn.Linear(C, 3)
         nn.init.normal_(self.write.weight, std=1e-3)
@@ -69,7 +69,7 @@ class Lifter(nn.Module):
 
         keypoints:  (B, T, 22, 2) normalised image coordinates; values under weight 0 are ignored.
         weights:    (B, T, 22) confidence, 0 to 1.
-        frame_mask: (B, T) true for real frames, or None.
+        frame_mask: (B, T) true for real frames, or None; padding repeats the last frame.
         """
         B, T = weights.shape[:2]
         patch = self.config.patch
@@ -85,10 +85,11 @@ class Lifter(nn.Module):
         y = self.trunk(tokens, condition, mask)
 
         out = self.write(y).float().reshape(B, T, JOINTS, 3)
-        depth = (PERSON_SIZE / size)[:, None] * torch.exp(out[:, :, 0, 2].clamp(-2, 2))
-        place = (centre[:, None] + out[:, :, 0, :2] * size[:, None, None]) * depth[..., None]
-        root = torch.cat([place, depth[..., None]], -1)[:, :, None]
-        joints = torch.cat([root, root + out[:, :, 1:]], dim=2)
+        pose = torch.cat([torch.zeros_like(out[:, :, :1]), out[:, :, 1:]], dim=2)
+        root = place_root(pose, keypoints, weights, PERSON_SIZE / size)
+        # the network may correct the depth, by at most a fifth
+        root = root * torch.exp(0.2 * torch.tanh(out[:, :, 0, 2:]))
+        joints = root[:, :, None] + pose
 
         gravity = self.gravity(y).float()
         if mask is not None:
@@ -106,6 +107,34 @@ def frame_of_reference(keypoints: Tensor, weights: Tensor) -> tuple[Tensor, Tens
     centre = (per_frame * seen).sum(1) / seen.sum(1).clamp(min=1)
     square = (((keypoints - per_frame[:, :, None]) ** 2) * w).sum((1, 2, 3)) / w.sum((1, 2, 3)).clamp(min=1e-6)
     return centre, square.sqrt().clamp(min=1e-3)
+
+
+def place_root(pose: Tensor, keypoints: Tensor, weights: Tensor, depth: Tensor) -> Tensor:
+    """Where the root must be for ``pose`` to appear at ``keypoints``: (B, T, 3) in camera space.
+
+    pose (B, T, 22, 3) about the root in camera axes, metres; keypoints (B, T, 22, 2), weights (B, T, 22); depth (B,)
+    metres, a guess that decides where too little is seen.  Each joint gives u (z + Z) = x + X and the same for v,
+    which is linear in the root's (X, Y, Z); depth is smoothed over half a second, as people do not jump towards
+    the camera.
+    """
+    w = weights / weights.sum(2, keepdim=True).clamp(min=1e-6)
+    known = keypoints * pose[..., 2:] - pose[..., :2]
+    middle_uv = (w[..., None] * keypoints).sum(2, keepdim=True)
+    middle_known = (w[..., None] * known).sum(2, keepdim=True)
+    spread = keypoints - middle_uv
+    against = -(w[..., None] * spread * (known - middle_known)).sum((2, 3))
+    square = (w[..., None] * spread * spread).sum((2, 3))
+    # a prior worth a tenth of a fully seen person
+    trust = weights.sum(2)
+    prior = 0.1 * square.amax(1, keepdim=True).clamp(min=1e-8) * JOINTS
+    z = (trust * against + prior * depth[:, None]) / (trust * square + prior)
+    z = z.clamp(min=0.3)
+    kernel = torch.exp(-0.5 * (torch.arange(-6, 7, device=z.device) / 3.0) ** 2)
+    kernel = (kernel / kernel.sum())[None, None]
+    padded = torch.cat([z[:, :1].expand(-1, 6), z, z[:, -1:].expand(-1, 6)], dim=1)
+    z = torch.nn.functional.conv1d(padded[:, None], kernel)[:, 0]
+    xy = middle_known[:, :, 0] + middle_uv[:, :, 0] * z[..., None]
+    return torch.cat([xy, z[..., None]], -1)
 
 
 def level_camera(up: Tensor) -> Tensor:

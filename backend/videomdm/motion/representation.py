@@ -103,6 +103,15 @@ def place(positions: Array) -> Placement:
     return Placement(rotations.yaw_facing(facing_direction(first)), first[..., 0, ::2])
 
 
+def start(positions: Array) -> Placement:
+    """Where :func:`decode` of :func:`encode` starts: the first frame's smoothed facing, and its root.
+
+    ``put_back(decode(encode(x)), start(x))`` is x.
+    """
+    first = positions[..., 0, 0, :]
+    return Placement(facing_yaw(positions)[..., 0], first[..., ::2])
+
+
 def canonicalise(positions: Array) -> tuple[Array, Placement]:
     """Turn and move (..., T, 22, 3) so that the first frame faces +Z with its root above the origin."""
     xp = array_namespace(positions)
@@ -177,7 +186,7 @@ def encode(positions: Array, smoothing: float = FACING_SMOOTHING) -> Array:
     """Encode joints (..., T, 22, 3), metres, Y up, floor at 0, 20 fps, as features (..., T, 263).
 
     ``smoothing`` is the Gaussian's standard deviation, in frames, for the facing direction (0: none).  The
-    clip may stand and face anywhere; see :func:`place` to keep where.
+    clip may stand and face anywhere; see :func:`start` to keep where.
     """
     xp = array_namespace(positions)
     if positions.ndim < 3 or positions.shape[-2:] != (22, 3):
@@ -239,8 +248,7 @@ def root_trajectory(features: Array) -> tuple[Array, Array]:
 def decode(features: Array, placement: Placement | None = None) -> Array:
     """Joints (..., T, 22, 3) of features (..., T, 263), starting at the origin facing +Z or at ``placement``.
 
-    Only the root channels and the positions are read: they determine the rest.  The facing of the first frame
-    is the smoothed one; :func:`encode` of the result gives the same root channels back.
+    Only the root channels and the positions are read: they determine the rest.
     """
     xp = array_namespace(features)
     if features.ndim < 2 or features.shape[-1] != WIDTH:
@@ -250,8 +258,4 @@ def decode(features: Array, placement: Placement | None = None) -> Array:
     floor_root = xp.stack([root[..., 0], xp.zeros_like(root[..., 0]), root[..., 2]], axis=-1)
     joints = rotations.rotate(facing[..., None, :], relative) + floor_root[..., None, :]
     positions = xp.concat([root[..., None, :], joints], axis=-2)
-    if placement is None:
-        return positions
-    # the placement speaks of the unsmoothed facing of the first frame
-    canonical, _ = canonicalise(positions)
-    return put_back(canonical, placement)
+    return positions if placement is None else put_back(positions, placement)

@@ -46,7 +46,8 @@ def lifter_losses(lifted: Lifted, truth: Tensor, up: Tensor, mask: Tensor) -> di
     """Errors of a lifted batch.
 
     truth (B, T, 22, 3) in camera space, up (B, 3), mask (B, T).  Pose and its velocity are absolute errors in
-    metres about the root; depth is relative; gravity is one minus the cosine.
+    metres about the root; depth is relative; gravity is the chord between
+    unit vectors.
     """
     m = mask[..., None].float()
     pose, true_pose = lifted.joints[:, :, 1:] - lifted.joints[:, :, :1], truth[:, :, 1:] - truth[:, :, :1]
@@ -58,8 +59,8 @@ def lifter_losses(lifted: Lifted, truth: Tensor, up: Tensor, mask: Tensor) -> di
     velocity_loss = (change * m[:, 1:]).sum() / (m[:, 1:].sum() * 21)
     root_loss = (root.norm(dim=-1, keepdim=True) * m).sum() / m.sum()
     root_velocity = (moved.norm(dim=-1, keepdim=True) * m[:, 1:]).sum() / m[:, 1:].sum()
-    gravity = (1 - (lifted.up * up).sum(-1)).mean()
-    loss = pose_loss + 2 * velocity_loss + root_loss + 4 * root_velocity + 2 * gravity
+    gravity = (lifted.up - up).norm(dim=-1).mean()
+    loss = pose_loss + 2 * velocity_loss + root_loss + 2 * root_velocity + 0.5 * gravity
     return {
         "loss": loss,
         "pose": pose_loss.detach(),
