@@ -154,7 +154,9 @@ def lift_footage(
     x0 = (encode(windows) - mean) / std
     generator = torch.Generator().manual_seed(settings.seed)
     last = round((len(schedule) - 1) * settings.start)
-    times = sorted({round(last * (1 - i / max(1, settings.steps - 1))) for i in range(settings.steps)}, reverse=True)
+    times = sorted(
+        {round(last * (1 - i / max(1, settings.steps - 1))) for i in range(settings.steps)}, reverse=True
+    )
     t = torch.full((N,), times[0], device=x0.device)
     x = schedule.diffuse(x0, torch.randn(x0.shape, generator=generator).to(x0.device), t)
     for index, time in enumerate(times):

@@ -98,7 +98,13 @@ class Pipeline:
     """A loaded model, ready to run requests one after the other."""
 
     def __init__(
-        self, denoiser: Denoiser, lifter: Lifter | None, mean: Tensor, std: Tensor, steps: int, info: ModelInfo
+        self,
+        denoiser: Denoiser,
+        lifter: Lifter | None,
+        mean: Tensor,
+        std: Tensor,
+        steps: int,
+        info: ModelInfo,
     ) -> None:
         self.denoiser = denoiser
         self.lifter = lifter

@@ -7,6 +7,7 @@ import re
 
 import torch
 from torch import Tensor
+
 from videomdm.model.text import TextEncoder
 
 _SWAPS = {
@@ -21,7 +22,9 @@ _SWAPS = {
 }
 _SWAP_PATTERN = re.compile(r"\b(" + "|".join(_SWAPS) + r")\b", re.IGNORECASE)
 # "right" that names no side stays
-_NOT_A_SIDE = re.compile(r"\bright (away|now|after|before|angle|in front)|\ball right\b|\bupright\b", re.IGNORECASE)
+_NOT_A_SIDE = re.compile(
+    r"\bright (away|now|after|before|angle|in front)|\ball right\b|\bupright\b", re.IGNORECASE
+)
 
 
 def mirror_caption(caption: str) -> str:

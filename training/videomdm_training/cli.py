@@ -23,11 +23,19 @@ def train() -> None:
 train.add_command(prepare)
 
 _pack = click.argument("pack", type=click.Path(path_type=Path))
-_folder = click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
-_config = click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
+_folder = click.option(
+    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder."
+)
+_config = click.option(
+    "--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent."
+)
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
 _limit = click.option(
-    "--time-limit", type=float, default=0.0, show_default=True, help="Save and stop after so many seconds; 0: never."
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
 )
 
 
@@ -37,7 +45,9 @@ _limit = click.option(
 @_config
 @_set
 @_limit
-def lifter(pack: Path, folder: Path, config: Path | None, overrides: tuple[str, ...], time_limit: float) -> None:
+def lifter(
+    pack: Path, folder: Path, config: Path | None, overrides: tuple[str, ...], time_limit: float
+) -> None:
     """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
     from . import engine, sources
     from .configuration import load_config, store_config
@@ -57,11 +67,15 @@ def lifter(pack: Path, folder: Path, config: Path | None, overrides: tuple[str, 
 @train.command()
 @_pack
 @_folder
-@click.option("--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher.")
+@click.option(
+    "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
+)
 @_config
 @_set
 @_limit
-@click.option("--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects.")
+@click.option(
+    "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
+)
 def fit(
     pack: Path,
     folder: Path,

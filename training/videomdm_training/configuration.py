@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+
 from videomdm.errors import UserError
 from videomdm.motion.clip import write_atomically
 
@@ -56,7 +57,8 @@ def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:
     for name, value in values.items():
         if name not in fields:
             raise UserError(
-                f"The configuration knows no setting {where}{name}.", f"It knows: {', '.join(sorted(fields))}."
+                f"The configuration knows no setting {where}{name}.",
+                f"It knows: {', '.join(sorted(fields))}.",
             )
         if isinstance(value, dict) and hasattr(fields[name], "__dataclass_fields__"):
             _refuse_unknown(value, fields[name], f"{where}{name}.")

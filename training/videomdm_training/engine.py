@@ -21,6 +21,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
+
 from videomdm.errors import UserError
 
 StepLosses = Callable[[nn.Module, int, torch.Generator], dict[str, Tensor]]
@@ -55,7 +56,9 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.save_every < 1 or self.log_every < 1:
-            raise UserError("steps, save_every and log_every must be at least 1.", "Change the configuration.")
+            raise UserError(
+                "steps, save_every and log_every must be at least 1.", "Change the configuration."
+            )
         if not 0 <= self.cooldown <= 1 or not 0 <= self.ema < 1:
             raise UserError("cooldown and ema must lie between 0 and 1.", "Change the configuration.")
 
@@ -175,7 +178,9 @@ def run(
     step = first
     with (
         open(folder / "log.jsonl", "a", encoding="utf-8") as log,
-        tqdm(total=config.steps, initial=first, unit="step", smoothing=0.02, disable=fabric.global_rank > 0) as bar,
+        tqdm(
+            total=config.steps, initial=first, unit="step", smoothing=0.02, disable=fabric.global_rank > 0
+        ) as bar,
     ):
         while step < config.steps:
             model.train()

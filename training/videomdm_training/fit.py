@@ -6,15 +6,19 @@ Shape letters: B batch, T frames, D representation width.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
+
 from videomdm.diffusion.schedule import Schedule, cosine
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
+from videomdm.motion.clip import write_atomically
 from videomdm.motion.representation import decode
 
 from . import engine
@@ -129,9 +133,7 @@ class VideoMDM:
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         x = self.normalisation.apply(target)
-        t = torch.randint(
-            0, len(self.schedule), (len(x),), generator=generator, device=generator.device
-        )
+        t = torch.randint(0, len(self.schedule), (len(x),), generator=generator, device=generator.device)
         noise = torch.randn(x.shape, generator=generator, device=x.device)
         x0 = network(self.schedule.diffuse(x, noise, t), t, *text, batch.mask).float()
         loss = feature_loss(x0, x, batch.mask)
@@ -151,9 +153,7 @@ class VideoMDM:
         parts: list[dict[str, Tensor]] = []
         x_t = t = x0 = None
         for bucket in reversed(range(config.buckets)):
-            to = bucket * size + torch.randint(
-                0, size, (B,), generator=generator, device=generator.device
-            )
+            to = bucket * size + torch.randint(0, size, (B,), generator=generator, device=generator.device)
             if x_t is None or t is None or x0 is None:
                 x_t = self.schedule.diffuse(*self._start(batch, generator), to)
             else:
@@ -181,6 +181,14 @@ class VideoMDM:
         return {"loss": loss, **parts}
 
 
+def store_normalisation(folder: Path, normalisation: Normalisation, facts: dict[str, object]) -> None:
+    """Keep what a training state alone does not hold, so that a model can be made of it at any time."""
+    tensors = {"mean": normalisation.mean.cpu(), "std": normalisation.std.cpu()}
+    write_atomically(
+        folder / "normalisation.safetensors", save(tensors, metadata={"facts": json.dumps(facts)})
+    )
+
+
 def fit(
     data: Supervision,
     captions: CaptionTable,
@@ -195,6 +203,9 @@ def fit(
     source = "truth" if config.loss.supervision == "3d" else "teacher"
     normalisation = Normalisation.of(data.clips.frames[source])
     schedule = cosine(config.diffusion_steps)
+    facts = {**facts, "diffusion_steps": config.diffusion_steps, "supervision": config.loss.supervision}
+    if fabric.global_rank == 0:
+        store_normalisation(folder, normalisation, facts)
     losses = VideoMDM(data, captions, normalisation, schedule, config)
 
     def validate(network: nn.Module, _: int) -> dict[str, float]:
@@ -209,10 +220,8 @@ def fit(
             outcome.network,
             {
                 **facts,
-                "diffusion_steps": config.diffusion_steps,
                 "training_steps": outcome.step,
                 "training_seconds": round(outcome.seconds),
-                "supervision": config.loss.supervision,
             },
             {"mean": normalisation.mean, "std": normalisation.std},
         )

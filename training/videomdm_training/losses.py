@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
 from videomdm.camera import Camera, project
 from videomdm.diffusion.guidance import align_to_rays
 from videomdm.motion import representation

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
+
 from videomdm.motion import representation
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+
 from videomdm.motion.representation import canonicalise
 from videomdm.motion.skeleton import mirror_positions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
 from videomdm.diffusion.schedule import Schedule
 from videomdm.motion.representation import decode
 

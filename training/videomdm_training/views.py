@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
 from videomdm.camera import Camera, orbit, project
 
 
@@ -88,7 +89,9 @@ def observe(positions: Tensor, camera: Camera, generator: torch.Generator, confi
     def smooth(values: Tensor) -> Tensor:
         """Blend linearly between random values that lie half a second apart."""
         flat = values.permute(0, 2, 3, 1).flatten(1, 2)
-        return torch.nn.functional.interpolate(flat, size=T, mode="linear").view(B, J, -1, T).permute(0, 3, 1, 2)
+        return (
+            torch.nn.functional.interpolate(flat, size=T, mode="linear").view(B, J, -1, T).permute(0, 3, 1, 2)
+        )
 
     knots = max(2, T // 10)
     drift = smooth(torch.randn(B, knots, J, 2, generator=generator, device=exact.device))

@@ -13,7 +13,11 @@ from .sampling import Denoise
 
 
 def text_guided(
-    model: Denoiser, text_BLE: Tensor, text_mask_BL: Tensor, guidance: float, frame_mask_BT: Tensor | None = None
+    model: Denoiser,
+    text_BLE: Tensor,
+    text_mask_BL: Tensor,
+    guidance: float,
+    frame_mask_BT: Tensor | None = None,
 ) -> Denoise:
     """Classifier-free guidance (Ho and Salimans, 2022): x0 = x0(no text) + guidance (x0(text) - x0(no text)).
 

@@ -62,7 +62,9 @@ def save_model(
         "sizes": dataclasses.asdict(config),
         "meta": dict(meta),
     }
-    weights = {f"weights.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
+    weights = {
+        f"weights.{k}": v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()
+    }
     extra = {f"extra.{k}": v.detach().cpu().float().contiguous() for k, v in (tensors or {}).items()}
     return write_atomically(path, save({**weights, **extra}, metadata={"config": json.dumps(header)}))
 

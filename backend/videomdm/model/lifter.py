@@ -105,7 +105,9 @@ def frame_of_reference(keypoints: Tensor, weights: Tensor) -> tuple[Tensor, Tens
     per_frame = (keypoints * w).sum(2) / total
     seen = (weights.sum(2) > 0).float()[..., None]
     centre = (per_frame * seen).sum(1) / seen.sum(1).clamp(min=1)
-    square = (((keypoints - per_frame[:, :, None]) ** 2) * w).sum((1, 2, 3)) / w.sum((1, 2, 3)).clamp(min=1e-6)
+    square = (((keypoints - per_frame[:, :, None]) ** 2) * w).sum((1, 2, 3)) / w.sum((1, 2, 3)).clamp(
+        min=1e-6
+    )
     return centre, square.sqrt().clamp(min=1e-3)
 
 

@@ -121,7 +121,9 @@ class TextEncoder:
         self.tokenizer.no_padding()
         published = load_file(folder / "model.safetensors")
         self.model = _MiniLM()
-        self.model.load_state_dict({name: published[_published_name(name)] for name in self.model.state_dict()})
+        self.model.load_state_dict(
+            {name: published[_published_name(name)] for name in self.model.state_dict()}
+        )
         self.model.eval().requires_grad_(False).to(self.device)
 
     @torch.no_grad()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,7 @@ def canonicalise(positions: Array) -> tuple[Array, Placement]:
     """Turn and move (..., T, 22, 3) so that the first frame faces +Z with its root above the origin."""
     xp = array_namespace(positions)
     placement = place(positions)
-    shift = xp.stack(
-        [placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1
-    )
+    shift = xp.stack([placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1)
     turn = rotations.about_y(-placement.yaw)
     turned = rotations.rotate(turn[..., None, None, :], positions - shift[..., None, None, :])
     # NumPy 1 makes float64 of a float32 scalar and a Python number
@@ -128,9 +127,7 @@ def canonicalise(positions: Array) -> tuple[Array, Placement]:
 def put_back(positions: Array, placement: Placement) -> Array:
     """The inverse of :func:`canonicalise`."""
     xp = array_namespace(positions)
-    shift = xp.stack(
-        [placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1
-    )
+    shift = xp.stack([placement.xz[..., 0], xp.zeros_like(placement.yaw), placement.xz[..., 1]], axis=-1)
     turn = rotations.about_y(placement.yaw)
     placed = rotations.rotate(turn[..., None, None, :], positions) + shift[..., None, None, :]
     return xp.astype(placed, positions.dtype)
@@ -173,7 +170,7 @@ def local_rotations(positions: Array, yaw: Array) -> Array:
     local: list[Array] = [root] * 22
     for chain in CHAINS:
         current = root
-        for parent, joint in zip(chain[:-1], chain[1:], strict=True):
+        for parent, joint in pairwise(chain):
             rest = rotations.constant(REST_DIRECTIONS[joint], positions)
             bone = positions[..., joint, :] - positions[..., parent, :]
             swing = rotations.between(rest + xp.zeros_like(bone), bone)

@@ -219,5 +219,3 @@ def yaw_facing(direction: Array) -> Array:
     """The angle (...) about +Y that takes +Z to the horizontal part of ``direction`` (..., 3), radians."""
     xp = array_namespace(direction)
     return xp.atan2(direction[..., 0], direction[..., 2])
-
-

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
 from videomdm.model.checkpoint import save_model
 from videomdm.model.lifter import Lifted, Lifter, LifterConfig
 from videomdm.motion.skeleton import MIRROR

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from tqdm import tqdm
+
 from videomdm.camera import Camera, to_world
 from videomdm.model.lifter import Lifter
 from videomdm.motion.representation import decode, encode
@@ -52,9 +53,7 @@ class Supervision:
 def _padded(clips: list[SourceClip], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     lengths = torch.tensor([len(c.positions) // 4 * 4 for c in clips])
     T = int(lengths.max())
-    rows = [
-        c.positions[torch.arange(T).clamp(max=int(n) - 1)] for c, n in zip(clips, lengths, strict=True)
-    ]
+    rows = [c.positions[torch.arange(T).clamp(max=int(n) - 1)] for c, n in zip(clips, lengths, strict=True)]
     mask = torch.arange(T)[None] < lengths[:, None]
     return torch.stack(rows).to(device), mask.to(device), lengths
 
