@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One call from a motion to a take on a rig; the entry for operators, scripts and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from videomdm.errors import UserError
+from videomdm.motion import Motion
+from videomdm.motion.resample import resample
+
+from ..retarget.rig import Mapping, RigRest
+from ..retarget.solve import Options, Take, retarget
+from ..rigs.check import check
+from ..rigs.recognise import recognise
+from .keys import write_action
+from .rest import read_rest
+
+TAKE_OVER = frozenset({"IK", "SPLINE_IK", "COPY_ROTATION", "COPY_TRANSFORMS", "CHILD_OF", "ARMATURE", "DAMPED_TRACK",
+                       "TRACK_TO", "LOCKED_TRACK", "STRETCH_TO", "ACTION"})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a motion on a rig.
+
+    notes: what the user should know, one sentence each.
+    """
+
+    action: bpy.types.Action
+    take: Take
+    mapping: Mapping
+    start_frame: int
+    notes: tuple[str, ...]
+
+    @property
+    def end_frame(self) -> int:
+        """The last frame that has keys."""
+        return self.start_frame + len(self.take.location) - 1
+
+
+def apply_motion(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    motion: Motion,
+    *,
+    name: str,
+    start_frame: int | None = None,
+    mapping: Mapping | None = None,
+    options: Options | None = None,
+) -> bpy.types.Action:
+    """Put ``motion`` onto ``armature`` as a new Action called ``name`` and make it the armature's Action.
+
+    The clip keeps its length in seconds at the scene's frame rate and begins at ``start_frame``, at the
+    current frame if None.  Only mapped bones are keyed, in the rotation mode that they have.  An Action that
+    the armature had stays in the file.  UserError, and nothing changed, where the rig cannot take a motion.
+    """
+    return apply_take(
+        scene, armature, motion, name=name, start_frame=start_frame, mapping=mapping, options=options
+    ).action
+
+
+def apply_take(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    motion: Motion,
+    *,
+    name: str,
+    start_frame: int | None = None,
+    mapping: Mapping | None = None,
+    options: Options | None = None,
+) -> Applied:
+    """The same as :func:`apply_motion`, with an account of what was done."""
+    _require_animatable(armature)
+    rest = read_rest(armature)
+    if mapping is None:
+        mapping = mapping_of(armature, rest)
+    else:
+        check(rest, mapping)
+    start = scene.frame_current if start_frame is None else start_frame
+    rate = scene.render.fps / scene.render.fps_base
+    take = retarget(resample(motion, rate), rest, mapping, options)
+    notes = tuple(_notes(armature, mapping))
+    action = write_action(armature, take, mapping, name, start)
+    _assign(armature, action)
+    return Applied(action, take, mapping, start, notes)
+
+
+def mapping_of(armature: bpy.types.Object, rest: RigRest | None = None) -> Mapping:
+    """Find the mapping of an armature object; UserError where it is no humanoid."""
+    rest = rest or read_rest(armature)
+    return recognise(rest, declared_humanoid(armature), f"The armature {armature.name}")
+
+
+HUMANOID_KEY = (
+    "videomdm_humanoid"  # custom property of armatures imported from files that declare their humanoid
+)
+
+
+def declared_humanoid(armature: bpy.types.Object) -> dict[str, str] | None:
+    """The table of humanoid bones that the armature's file declared, if it did."""
+    declared = armature.data.get(HUMANOID_KEY) if armature.data else None
+    return None if declared is None else {str(key): str(value) for key, value in declared.items()}
+
+
+def _require_animatable(armature: bpy.types.Object) -> None:
+    if not armature.is_editable:
+        raise UserError(
+            f"{armature.name} is linked from another file and cannot be animated here.",
+            "Make a library override of it first.",
+            "linked",
+        )
+    if armature.animation_data is not None and armature.animation_data.use_tweak_mode:
+        raise UserError(
+            f"An NLA strip of {armature.name} is being tweaked.", "Leave tweak mode first.", "tweak-mode"
+        )
+
+
+def _assign(armature: bpy.types.Object, action: bpy.types.Action) -> None:
+    data = armature.animation_data_create()
+    assert data is not None
+    before = data.action
+    if before is not None and before.users == 1 and not before.use_fake_user:
+        before.use_fake_user = True  # without a user it would be lost when the file is saved
+    data.action = action
+    data.action_slot = action.slots[0]
+
+
+def _notes(armature: bpy.types.Object, mapping: Mapping) -> Iterator[str]:
+    """What about the rig may keep the take from showing as it is."""
+    if mapping.switches:
+        switches = ", ".join(f"{setting} of {bone}" for bone, setting in mapping.switches)
+        yield f"The take also keys {switches}, so that the FK controls rule the limbs."
+    assert armature.pose is not None
+    ruled = [
+        bone
+        for bone in mapping.bones
+        if any(
+            c.type in TAKE_OVER and c.enabled and c.influence > 0
+            for c in armature.pose.bones[bone].constraints
+        )
+    ]
+    if ruled:
+        yield f"Constraints also move {', '.join(ruled)}; they were left as they are."
+    scale = np.array(armature.matrix_world.to_scale(), float)
+    if np.ptp(scale) > 1e-3 * np.max(np.abs(scale)) or np.min(scale) <= 0:
+        yield f"{armature.name} is scaled unevenly, which bends the directions of its bones."
+    data = armature.animation_data
+    if data is not None and (data.action_blend_type != "REPLACE" or data.action_influence < 1.0):
+        yield f"The animation of {armature.name} is set to blend its Action, so the take shows only in part."
+    if isinstance(armature.data, bpy.types.Armature) and armature.data.pose_position == "REST":
+        yield f"{armature.name} shows its rest position; set it to pose position to see the take."

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns of arms and legs: directions from the joints, twist from the axis about which elbow and knee bend.
+
+The bending axis is exact while a limb is bent and means nothing when it is straight.  So the twist of the
+upper bone is written as an angle against a *natural* twist (that of a limb swung from its resting direction
+by the shortest way), each frame's angle is weighed by how well it is known, and all frames are fitted
+together: bent frames rule, straight ones follow their neighbours in time and, far from any, the natural
+twist.  An angle on a line, not on a circle, cannot flip by half a turn.
+
+A rig at rest and the motion's body must be read in the same way, down to the natural twist of a straight limb:
+hence this, and not the rotations of ``videomdm.motion.inverse``, whose rest pose is always a T-pose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .frames import X, Y, Z, about, compose, cross, dot, frame, inverse, rotate, soft_step, swing, unit
+from .rig import Array
+
+STIFFNESS = 0.08  # of the fit: cost of a change of the twist between frames at 20 fps
+STIFFNESS_RATE = 20.0
+UNKNOWN, KNOWN = 0.03, 0.12  # sine of the bend below which the axis means nothing, above which it rules
+
+
+@dataclass(frozen=True)
+class LimbKind:
+    """The geometry of arms or legs, for the left side, in axes of the chest or pelvis.
+
+    rest:      direction of the upper bone in the pose (T-pose) in which ``hinge`` is the bending axis.
+    hinge:     the axis about which elbow or knee bends there, cross(upper, lower bone).
+    centre:    the middle of all directions that the upper bone can take; opposite to it, where the natural
+               twist is undefined, it cannot go.
+    trust:     weight of the natural twist against that of a limb bent by 90 degrees.
+    reach:     radians of twist to either side up to which an axis is believed, and where it is not any more:
+               there the limb would bend backwards, which is the noise of a straight one.
+    """
+
+    rest: Array
+    hinge: Array
+    centre: Array
+    trust: float
+    reach: tuple[float, float]
+
+    def mirrored(self) -> LimbKind:
+        """The same for the right side."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        # An axis of rotation mirrors as the cross product of two mirrored directions.
+        return replace(self, rest=self.rest * flip, hinge=-self.hinge * flip, centre=self.centre * flip)
+
+
+ARM = LimbKind(X, -Y, centre=unit(X - 0.6 * Y + 0.5 * Z), trust=0.004, reach=(2.3, 2.9))
+LEG = LimbKind(-Y, X, centre=unit(-Y + 0.4 * Z), trust=0.02, reach=(1.5, 2.4))
+
+
+@dataclass(frozen=True)
+class Limb:
+    """A limb over time, or at rest with T = 1.
+
+    upper, lower: (T, 3) unit directions of upper arm and forearm, or thigh and shin.
+    natural:      (T, 3) bending axis at natural twist, square to ``upper``.
+    twist:        (T,) radians by which the limb is twisted about ``upper`` from there.
+    """
+
+    upper: Array
+    lower: Array
+    natural: Array
+    twist: Array
+
+    def hinge(self, twist: Array | None = None) -> Array:
+        """(T, 3) bending axis at the given twist, or at the limb's own."""
+        return rotate(about(self.upper, self.twist if twist is None else twist), self.natural)
+
+    def lower_hinge(self) -> Array:
+        """(T, 3) the bending axis carried over to the lower bone, without twist between the two."""
+        return rotate(swing(self.upper, self.lower), self.hinge())
+
+
+def read_limb(
+    kind: LimbKind, upper: Array, lower: Array, trunk: Array, fps: float, toes: Array | None = None
+) -> Limb:
+    """Find the twist of a limb.
+
+    upper, lower: (T, 3) vectors along the two bones.
+    trunk:        (T, 4) turn of chest or pelvis.
+    toes:         (T, 3) direction of the foot; the knee looks where the toes point unless it says otherwise.
+    """
+    upper, lower = unit(upper), unit(lower)
+    natural = rotate(trunk, _natural_hinge(kind, rotate(inverse(trunk), upper)))
+    hinge = cross(upper, lower)
+    bend = np.linalg.norm(hinge, axis=-1)
+    angle = _angle_about(upper, natural, hinge)
+    weight = bend**2 * soft_step(bend, UNKNOWN, KNOWN) * (1.0 - soft_step(np.abs(angle), *kind.reach))
+    measured, weights = [angle, np.zeros_like(angle)], [weight, np.full_like(angle, kind.trust)]
+    if toes is not None:
+        knee = cross(unit(toes), upper)
+        clear = np.linalg.norm(knee, axis=-1)  # toes that point along the thigh say nothing
+        measured.append(np.clip(_angle_about(upper, natural, knee), -1.2, 1.2))
+        weights.append(kind.trust * soft_step(clear, 0.2, 0.6))
+    twist = _fit(np.stack(measured), np.stack(weights), STIFFNESS * (fps / STIFFNESS_RATE) ** 2)
+    return Limb(upper, lower, natural, twist)
+
+
+def upper_turns(limb: Limb, rest: Limb, bones: int) -> list[Array]:
+    """(T, 4) turns of each of the ``bones`` of the upper limb, which share its twist; the last has all of it."""
+    turns = []
+    for number in range(1, bones + 1):
+        share = number / bones
+        hinge = limb.hinge(rest.twist + (limb.twist - rest.twist) * share)
+        turns.append(compose(frame(limb.upper, hinge), inverse(frame(rest.upper, rest.hinge()))))
+    return turns
+
+
+def lower_turn(limb: Limb, rest: Limb) -> Array:
+    """(T, 4) turn of forearm or shin."""
+    return compose(frame(limb.lower, limb.lower_hinge()), inverse(frame(rest.lower, rest.lower_hinge())))
+
+
+def _natural_hinge(kind: LimbKind, upper: Array) -> Array:
+    """(T, 3) bending axis of limbs swung from rest to the centre of their reach and on to ``upper``."""
+    return rotate(compose(swing(kind.centre, upper), swing(kind.rest, kind.centre)), kind.hinge)
+
+
+def _angle_about(axis: Array, start: Array, end: Array) -> Array:
+    """(T,) angles about ``axis`` from ``start`` to ``end``, -pi to pi."""
+    result: Array = np.arctan2(dot(cross(start, end), axis), dot(start, end))
+    return result
+
+
+def _fit(measured: Array, weights: Array, stiffness: float) -> Array:
+    """(T,) x that minimises sum of weights (M, T) * (x - measured (M, T))^2 + stiffness * (x(t+1) - x(t))^2.
+
+    The normal equations are tridiagonal: solved by elimination (Thomas).
+    """
+    diagonal = weights.sum(axis=0)
+    right = (weights * measured).sum(axis=0)
+    count = len(diagonal)
+    if count > 1:
+        diagonal = diagonal + stiffness * np.concatenate([[1.0], np.full(count - 2, 2.0), [1.0]])
+    pivots, values = diagonal.tolist(), right.tolist()
+    for t in range(1, count):
+        factor = stiffness / pivots[t - 1]
+        pivots[t] -= factor * stiffness
+        values[t] += factor * values[t - 1]
+    values[-1] /= pivots[-1]
+    for t in range(count - 2, -1, -1):
+        values[t] = (values[t] + stiffness * values[t + 1]) / pivots[t]
+    return np.array(values)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the body is: travel in proportion to the legs, height so that feet stand where the motion's stand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from videomdm.motion import Motion
+
+from .feet import Standing
+from .frames import rotate
+from .reference import joint
+from .rig import Array
+from .slots import SIDES
+from .stance import Stance
+
+NEAR_FLOOR = 0.06  # metres: a joint much higher than this has no say in the height of the body
+SAY_OF_NONE = 0.02  # what no joint on the floor weighs: in flight the correction fades to nothing
+SMOOTHING = 0.1  # seconds
+
+
+def leg_length(positions: Array) -> float:
+    """Thigh and shin of the motion's body, mean of both sides and all frames, metres."""
+    lengths = []
+    for side in SIDES:
+        for start, end in ((f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")):
+            lengths.append(
+                np.linalg.norm(positions[:, joint(end)] - positions[:, joint(start)], axis=-1).mean()
+            )
+    return float(sum(lengths) / 2)
+
+
+def middle_path(
+    motion: Motion, stance: Stance, turns: dict[str, Array], flat: Standing, in_place: bool
+) -> Array:
+    """(T, 3) the point between the rig's hip joints, in its unit and the motion's axes.
+
+    turns: slot -> (T, 4), of hips, thighs, shins and feet.
+    """
+    positions = motion.positions.astype(float)
+    scale = stance.leg_length / leg_length(positions)
+    hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2
+    path: Array = stance.middle + scale * (hips - [0.0, flat.ankle, 0.0])
+    if in_place:
+        path[:, [0, 2]] = stance.middle[[0, 2]]
+    ankle_at_rest = float(np.mean([stance.place(f"{side}_foot")[1] for side in SIDES]))
+    floor = 0.0 if stance.floor is None else stance.floor - _lowest(stance)
+    path[:, 1] += ankle_at_rest + floor - stance.middle[1]
+    path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, floor, motion.fps)
+    return path
+
+
+def _lowest(stance: Stance) -> float:
+    """The lowest point of the mapped feet at rest."""
+    bones = [
+        bone for side in SIDES for part in ("foot", "toe") for bone in stance.mapping.chain(f"{side}_{part}")
+    ]
+    indices = [stance.rest.index(bone) for bone in bones]
+    return float(np.min(stance.heads[indices, 1]))
+
+
+def _height_correction(
+    positions: Array,
+    stance: Stance,
+    turns: dict[str, Array],
+    flat: Standing,
+    path: Array,
+    scale: float,
+    floor: float,
+    fps: float,
+) -> Array:
+    """(T,) what brings the joints near the floor to the height at which the motion has them.
+
+    Rigs with other proportions than the motion's body would float or sink without it.
+    """
+    wanted = np.full(len(path), 0.0)
+    total = np.full(len(path), SAY_OF_NONE)
+    for side in SIDES:
+        ankle = path + rotate(turns["hips"], stance.place(f"{side}_thigh") - stance.middle)
+        ankle = ankle + rotate(turns[f"{side}_thigh"], stance.bone(f"{side}_thigh", f"{side}_shin"))
+        ankle = ankle + rotate(turns[f"{side}_shin"], stance.bone(f"{side}_shin", f"{side}_foot"))
+        points = [
+            (
+                ankle[:, 1],
+                stance.place(f"{side}_foot")[1],
+                positions[:, joint(f"{side}_ankle"), 1],
+                flat.ankle,
+            )
+        ]
+        if stance.mapping.chain(f"{side}_toe"):
+            toe = ankle + rotate(turns[f"{side}_foot"], stance.bone(f"{side}_foot", f"{side}_toe"))
+            points.append(
+                (toe[:, 1], stance.place(f"{side}_toe")[1], positions[:, joint(f"{side}_foot"), 1], flat.toe)
+            )
+        for height, at_rest, source, source_flat in points:
+            lifted = source - source_flat
+            weight = np.exp(-((np.maximum(lifted, 0.0) / NEAR_FLOOR) ** 2))
+            wanted += weight * (at_rest + floor + scale * lifted - height)
+            total += weight
+    return _smooth(wanted / total, SMOOTHING * fps)
+
+
+def _smooth(values: Array, width: float) -> Array:
+    """(T,) values averaged over about ``width`` frames, the ends held."""
+    reach = int(np.ceil(width))
+    kernel = np.hanning(2 * reach + 3)
+    padded = np.pad(values, reach + 1, mode="edge")
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid")

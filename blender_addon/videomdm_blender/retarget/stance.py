@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a rig stands at rest, in the axes of the motion: which way it faces, its limbs, its size.
+
+Lengths stay in the armature's own unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from videomdm.motion import rotations
+
+from .frames import Y, Z, compose, cross, dot, inverse, rotate, unit
+from .limbs import ARM, LEG, Limb, LimbKind, read_limb
+from .rig import IDENTITY, Array, Mapping, RigRest
+from .slots import SIDES
+
+SNAP = np.cos(np.radians(6.0))  # a rig that faces nearly along an axis of its armature faces along it
+TWO_BONES = {"arm": ("upper_arm", "forearm", "hand"), "leg": ("thigh", "shin", "foot")}
+KINDS = {"arm": ARM, "leg": LEG}
+
+
+def limb_kind(limb: str, side: str) -> LimbKind:
+    """The geometry of the "arm" or "leg" on one side."""
+    return KINDS[limb] if side == "left" else KINDS[limb].mirrored()
+
+
+def axes(rest: RigRest, mapping: Mapping) -> Array:
+    """(4,) the rotation from armature space to the motion's axes: Y up, facing +Z, left +X.
+
+    Up is the axis of the armature that lies nearest to the way from feet to shoulders; however the armature
+    object is turned in the scene, the motion turns with it.
+    """
+    feet, shoulders, thighs = (
+        np.array([rest.head(mapping.first(f"{side}_{part}")) for side in SIDES])
+        for part in ("foot", "upper_arm", "thigh")
+    )
+    up = nearest_axis(shoulders.mean(axis=0) - feet.mean(axis=0))
+    across = shoulders[0] - shoulders[1] + thighs[0] - thighs[1]
+    left = unit(across - dot(across, up) * up)
+    if dot(nearest_axis(left), left) > SNAP:
+        left = nearest_axis(left)
+    result: Array = rotations.from_matrix(np.stack([left, up, cross(left, up)]))
+    return result
+
+
+def nearest_axis(direction: Array) -> Array:
+    """(3,) the axis, positive or negative, that lies nearest to ``direction``."""
+    strongest = int(np.argmax(np.abs(direction)))
+    axis = np.zeros(3)
+    axis[strongest] = 1.0 if direction[strongest] >= 0 else -1.0
+    return axis
+
+
+@dataclass(frozen=True)
+class Stance:
+    """A mapped rig at rest."""
+
+    rest: RigRest
+    mapping: Mapping
+
+    @cached_property
+    def axes(self) -> Array:
+        """(4,) the rotation from armature space to the motion's axes."""
+        return axes(self.rest, self.mapping)
+
+    @cached_property
+    def heads(self) -> Array:
+        """(N, 3) where the bones begin."""
+        return rotate(self.axes, self.rest.heads)
+
+    @cached_property
+    def tails(self) -> Array:
+        """(N, 3) where the bones end."""
+        return rotate(self.axes, self.rest.tails)
+
+    @cached_property
+    def rotations(self) -> Array:
+        """(N, 4) orientation of the bones."""
+        return compose(self.axes, self.rest.rotations)
+
+    @cached_property
+    def floor(self) -> float | None:
+        """Height of the floor where the feet do not stand on it at rest, else None."""
+        if self.rest.floor is None or dot(rotate(self.axes, self.rest.up), Y) < SNAP:
+            return None
+        return self.rest.floor
+
+    def place(self, slot: str) -> Array:
+        """(3,) where the slot's first bone begins."""
+        place: Array = self.heads[self.rest.index(self.mapping.first(slot))]
+        return place
+
+    def end(self, slot: str, following: str) -> Array:
+        """(3,) where the slot ends: where the ``following`` slot begins, or at its last bone's tail."""
+        if self.mapping.chain(following):
+            return self.place(following)
+        tail: Array = self.tails[self.rest.index(self.mapping.chain(slot)[-1])]
+        return tail
+
+    def bone(self, slot: str, following: str) -> Array:
+        """(3,) from the beginning of the slot to its end."""
+        return self.end(slot, following) - self.place(slot)
+
+    def limb(self, limb: str, side: str) -> Limb:
+        """The "arm" or "leg" at rest, T = 1."""
+        upper, lower, tip = (f"{side}_{part}" for part in TWO_BONES[limb])
+        toes = self.foot_forward(side)[None] if limb == "leg" else None
+        return read_limb(
+            limb_kind(limb, side),
+            self.bone(upper, lower)[None],
+            self.bone(lower, tip)[None],
+            np.array([IDENTITY]),
+            fps=1.0,
+            toes=toes,
+        )
+
+    def foot_forward(self, side: str) -> Array:
+        """(3,) level direction in which the foot points; straight ahead where the rig has no toe bone."""
+        if not self.mapping.chain(f"{side}_toe"):
+            return Z
+        forward = self.bone(f"{side}_foot", f"{side}_toe") * (1.0, 0.0, 1.0)
+        return unit(forward) if np.linalg.norm(forward) > 1e-3 * self.leg_length else Z
+
+    def hanging(self, side: str) -> float:
+        """How far the arm hangs, 0 (level or above) to 1 (straight down)."""
+        bone = unit(self.bone(f"{side}_upper_arm", f"{side}_forearm"))
+        return float(np.clip(np.arcsin(np.clip(-bone[1], -1.0, 1.0)) / (np.pi / 2), 0.0, 1.0))
+
+    @cached_property
+    def leg_length(self) -> float:
+        """Thigh and shin together, mean of both sides."""
+        return float(
+            np.mean(
+                [
+                    np.linalg.norm(self.bone(f"{side}_thigh", f"{side}_shin"))
+                    + np.linalg.norm(self.bone(f"{side}_shin", f"{side}_foot"))
+                    for side in SIDES
+                ]
+            )
+        )
+
+    @cached_property
+    def middle(self) -> Array:
+        """(3,) the point between the hip joints."""
+        middle: Array = np.mean([self.place(f"{side}_thigh") for side in SIDES], axis=0)
+        return middle
+
+    def local(self, name: str, turn: Array, carrier: Array) -> Array:
+        """(T, 4) pose rotation of a bone in its own axes, for its turn and that of what carries it."""
+        at_rest = self.rotations[self.rest.index(name)]
+        return compose(inverse(at_rest), inverse(carrier), turn, at_rest)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The CMU motion capture database with its own names (Acclaim ASF), which name each bone by its anatomy."""
+
+from .family import Family
+
+FAMILY = Family(
+    key="acclaim",
+    title="CMU (Acclaim)",
+    sides=("l", "r"),
+    names={
+        "hips": "root",
+        "spine": "lowerback upperback thorax",
+        "neck": "lowerneck upperneck",
+        "head": "head",
+        "collar": "@clavicle",
+        "upper_arm": "@humerus",
+        "forearm": "@radius",
+        "hand": "@wrist",
+        "thigh": "@femur",
+        "shin": "@tibia",
+        "foot": "@foot",
+        "toe": "@toes",
+    },
+)

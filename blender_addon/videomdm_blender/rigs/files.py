@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mapping files: JSON that a person can read, correct and share."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from videomdm.errors import UserError
+from videomdm.motion.clip import write_atomically
+
+from ..retarget.rig import Mapping, RigRest
+from ..retarget.slots import SLOTS
+from .check import check
+from .families import family_called
+
+VERSION = 1
+
+
+def save_mapping(path: str | os.PathLike[str], mapping: Mapping) -> Path:
+    """Write a mapping; parts of the body that have no bone are listed too, so that they can be filled in."""
+    content = {
+        "version": VERSION,
+        "family": mapping.family,
+        "slots": {slot: list(mapping.chain(slot)) for slot in SLOTS},
+    }
+    return write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def load_mapping(path: str | os.PathLike[str], rest: RigRest) -> Mapping:
+    """Read a mapping and check it against a rig; UserError where it cannot be read or does not fit."""
+    path = Path(path)
+    advice = "Write one with `videomdm retarget --save-mapping` and change that."
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"The mapping {path} cannot be read ({error.strerror}).", "Check the path."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"The mapping {path} is not valid JSON ({error}).", advice, "bad-mapping") from error
+    slots = content.get("slots") if isinstance(content, dict) else None
+    if not isinstance(slots, dict) or content.get("version") != VERSION:
+        raise UserError(f"{path} is not a mapping of version {VERSION}.", advice, "bad-mapping")
+    chains: dict[str, tuple[str, ...]] = {}
+    for slot, bones in slots.items():
+        names = [bones] if isinstance(bones, str) else bones
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError(
+                f"In {path} the bones of {slot!r} are not a list of names.", advice, "bad-mapping"
+            )
+        if names:
+            chains[slot] = tuple(names)
+    family = family_called(str(content.get("family", "")))
+    mapping = Mapping(chains, family.key if family else "")
+    check(rest, mapping)
+    return family.complete(rest, chains) if family else mapping

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rigify's generated rigs: keys go onto the FK controls, and the limbs are switched to FK."""
+
+from __future__ import annotations
+
+from ..retarget.rig import Carrier, Mapping, RigRest
+from ..retarget.slots import SIDES
+from .family import Family
+
+
+def _carriers(rest: RigRest, mapping: Mapping) -> dict[str, Carrier]:
+    """What Rigify's mechanism bones make of the controls' parents.
+
+    The chest control bends the spine between torso and chest; collars, neck and arms hang on its upper end.
+    Neck, head and limbs can be told to keep the direction of the torso or of the root instead
+    ("neck_follow", "head_follow", "FK_limb_follow").
+    """
+    (torso,), chest = mapping.chain("hips"), mapping.chain("spine")[-1]
+    carriers = {chest: Carrier(torso)}
+    for slot, below in (("neck", chest), ("head", (mapping.chain("neck") or (chest,))[-1])):
+        for bone in mapping.chain(slot):
+            carriers[bone] = Carrier(below, torso, _share(rest, f"MCH-ROT-{slot}", torso))
+    for side in SIDES:
+        letter = side[0].upper()
+        for bone in mapping.chain(f"{side}_collar"):
+            carriers[bone] = Carrier(chest)
+        collar = (mapping.chain(f"{side}_collar") or (chest,))[-1]
+        for part, below in (("upper_arm", collar), ("thigh", torso)):
+            share = _share(rest, f"MCH-{part}_parent.{letter}", "root")
+            carriers[mapping.first(f"{side}_{part}")] = Carrier(below, "", share)
+    return carriers
+
+
+def _share(rest: RigRest, mechanism: str, target: str) -> float:
+    """How much of the rotation of ``target`` the mechanism bone copies at the moment."""
+    return dict(rest.copies.get(mechanism, ())).get(target, 0.0)
+
+
+FAMILY = Family(
+    key="rigify",
+    title="Rigify",
+    sides=("L", "R"),
+    controls=True,
+    names={
+        "hips": "torso",
+        "spine": "chest",
+        "neck": "neck",
+        "head": "head",
+        "collar": "shoulder.@",
+        "upper_arm": "upper_arm_fk.@",
+        "forearm": "forearm_fk.@",
+        "hand": "hand_fk.@",
+        "thigh": "thigh_fk.@",
+        "shin": "shin_fk.@",
+        "foot": "foot_fk.@",
+        "toe": "toe_fk.@",
+    },
+    carriers=_carriers,
+    switches={("upper_arm_parent.@", "IK_FK"): 1.0, ("thigh_parent.@", "IK_FK"): 1.0},
+)
