@@ -7,6 +7,7 @@ Lengths are judged against the person's size in the picture (``body_size``), tim
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,10 @@ LEAST_CONFIDENCE = 0.1
 # What detectors exchange together: the whole body, where they doubt front and back, or limbs from the second
 # joint on; with the joint that such a limb hangs on.
 EXCHANGED = (
-    ("", ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")),
+    (
+        "",
+        ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel"),
+    ),
     ("shoulder", ("elbow", "wrist")),
     ("hip", ("knee", "ankle", "big_toe", "small_toe", "heel")),
 )
@@ -37,12 +41,16 @@ def clean(
     jitter: bool = True,
 ) -> Keypoints:
     """All steps, each of which can be left out: drop faint points, sides, outliers, gaps, smoothing."""
-    steps = [("faint", drop_faint, True), ("sides", repair_sides, sides), ("outliers", drop_outliers, outliers)]
-    steps += [("gaps", fill_gaps, gaps), ("jitter", smooth, jitter)]
-    done = [name for name, _, wanted in steps if wanted]
-    for _, step, wanted in steps:
-        if wanted:
-            keypoints = step(keypoints)
+    wanted: dict[str, tuple[bool, Callable[[Keypoints], Keypoints]]] = {
+        "faint": (True, drop_faint),
+        "sides": (sides, repair_sides),
+        "outliers": (outliers, drop_outliers),
+        "gaps": (gaps, fill_gaps),
+        "jitter": (jitter, smooth),
+    }
+    done = [name for name, (want, _) in wanted.items() if want]
+    for name in done:
+        keypoints = wanted[name][1](keypoints)
     return keypoints.noted(cleaned=done)
 
 
@@ -58,9 +66,7 @@ def body_size(keypoints: Keypoints) -> float:
 
 def drop_faint(keypoints: Keypoints, least: float = LEAST_CONFIDENCE) -> Keypoints:
     """Points below confidence ``least`` count as not seen."""
-    return replace(
-        keypoints, confidence=np.where(keypoints.confidence < least, 0, keypoints.confidence)
-    )
+    return replace(keypoints, confidence=np.where(keypoints.confidence < least, 0, keypoints.confidence))
 
 
 def repair_sides(keypoints: Keypoints, penalty: float = 10.0, bias: float = 10.0) -> Keypoints:

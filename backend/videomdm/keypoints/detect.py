@@ -116,7 +116,7 @@ def _bundle(mediapipe: ModuleType) -> bytes:
     """A pose landmarker bundle (an uncompressed ZIP archive) of the networks in the package."""
     from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
 
-    root = Path(mediapipe.__file__).parent
+    root = Path(str(mediapipe.__file__)).parent
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
         for name, (path, mean, deviation) in _NETWORKS.items():

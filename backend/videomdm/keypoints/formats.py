@@ -29,7 +29,16 @@ from .track import choose_person
 
 ASSUMED_FPS = 30.0
 # Sizes of common video, upright and on their side, that an unknown image size is guessed from.
-COMMON_SIZES = ((640, 360), (640, 480), (854, 480), (960, 540), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
+COMMON_SIZES = (
+    (640, 360),
+    (640, 480),
+    (854, 480),
+    (960, 540),
+    (1280, 720),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+)
 # Frame numbers that leave more than this many holes for each frame present are no frame numbers.
 MOST_HOLES = 20
 

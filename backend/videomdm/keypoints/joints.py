@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..camera_fit import normalise_points
 from ..motion.skeleton import JOINT_COUNT, JOINT_NAMES
 from .keypoints import Keypoints
 from .layout import INDEX
@@ -34,7 +35,7 @@ BALL_OF_FOOT = 0.85
 DERIVED = 0.7
 STAND_IN = 0.5
 
-Points = tuple[np.ndarray, np.ndarray]  # (T, 2) pixels and (T,) confidence
+Points = tuple[np.ndarray, np.ndarray]  # (T, D) positions and (T,) confidence
 
 
 def to_joints(keypoints: Keypoints, intrinsics: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -43,23 +44,28 @@ def to_joints(keypoints: Keypoints, intrinsics: np.ndarray | None = None) -> tup
     Returns xy (T, 22, 2) float32 and weight (T, 22) float32 from 0 (not seen; xy is then 0) to 1.  Pixels, or
     with ``intrinsics`` (3, 3) normalised camera coordinates.
     """
-    from ..camera_fit import normalise_points
-
-    xy = np.zeros((len(keypoints), JOINT_COUNT, 2))
-    weight = np.zeros((len(keypoints), JOINT_COUNT))
-    for name, (points, confidence) in _joints(keypoints).items():
-        joint = JOINT_NAMES.index(name)
-        xy[:, joint], weight[:, joint] = points, confidence
+    xy, weight = combine(keypoints.points, keypoints.confidence)
     if intrinsics is not None:
         xy = normalise_points(xy, intrinsics)
-    xy[weight == 0] = 0
+        xy[weight == 0] = 0
     return xy.astype(np.float32), weight.astype(np.float32)
 
 
-def _joints(keypoints: Keypoints) -> dict[str, Points]:
+def combine(points: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (T, 22, D) and weight (T, 22) of points (T, 27, D) in the canonical layout, D being 2 or 3."""
+    joints = np.zeros((len(points), JOINT_COUNT, points.shape[2]))
+    weight = np.zeros((len(points), JOINT_COUNT))
+    for name, (position, certain) in _joints(points, confidence).items():
+        joint = JOINT_NAMES.index(name)
+        joints[:, joint], weight[:, joint] = position, certain
+    joints[weight == 0] = 0
+    return joints, weight
+
+
+def _joints(points: np.ndarray, confidence: np.ndarray) -> dict[str, Points]:
     def point(name: str) -> Points:
         index = INDEX[name]
-        return keypoints.points[:, index].astype(np.float64), keypoints.confidence[:, index].astype(np.float64)
+        return points[:, index].astype(np.float64), confidence[:, index].astype(np.float64)
 
     def middle(name: str) -> Points:
         return _between(point(f"left_{name}"), point(f"right_{name}"), 0.5)

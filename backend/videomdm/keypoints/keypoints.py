@@ -54,7 +54,7 @@ class Keypoints:
             raise ValueError(f"confidence must be {points.shape[:2]}, not {confidence.shape}")
         if not (np.isfinite(points).all() and np.isfinite(confidence).all()):
             raise ValueError("points or confidence hold NaN or infinite values")
-        if confidence.min() < 0 or confidence.max() > 1:
+        if (confidence < 0).any() or (confidence > 1).any():
             raise ValueError("confidence must lie between 0 and 1")
         if not 0 < self.fps < 1000:
             raise ValueError(f"fps must lie between 0 and 1000, not {self.fps}")

@@ -38,7 +38,7 @@ def draw(image: np.ndarray, points: np.ndarray, confidence: np.ndarray) -> np.nd
         if certain > SHOWN:
             colour = _shade(a, b, certain)
             cv2.line(image, tuple(map(int, at[a])), tuple(map(int, at[b])), colour, width, cv2.LINE_AA)
-    for point in np.flatnonzero(confidence > SHOWN):
+    for point in np.flatnonzero(confidence > SHOWN).tolist():
         colour = _shade(point, point, confidence[point])
         cv2.circle(image, tuple(map(int, at[point])), width + 1, colour, -1, cv2.LINE_AA)
     return image

@@ -116,9 +116,7 @@ def find_tracks(people: People) -> list[Track]:
                 open_tracks[row].frames.append(frame)
                 open_tracks[row].people.append(everybody[column])
                 taken.add(column)
-        tracks += [
-            Track([frame], [person]) for index, person in enumerate(everybody) if index not in taken
-        ]
+        tracks += [Track([frame], [person]) for index, person in enumerate(everybody) if index not in taken]
     return sorted(tracks, key=lambda track: -track.score)
 
 

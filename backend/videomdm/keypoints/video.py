@@ -76,7 +76,9 @@ class Video:
             raise UserError(f"A frame rate of {fps:g} cannot be used.", "Choose one of at most 240.")
         begin = max(0.0, start or 0.0)
         if end is not None and end <= begin:
-            raise UserError(f"The end ({end:g} s) does not come after the start ({begin:g} s).", "Change one.")
+            raise UserError(
+                f"The end ({end:g} s) does not come after the start ({begin:g} s).", "Change one."
+            )
         self._end = np.inf if end is None else end
         with self._open() as container:
             stream = container.streams.video[0]
