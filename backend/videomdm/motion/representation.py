@@ -189,6 +189,8 @@ def encode(positions: Array, smoothing: float = FACING_SMOOTHING) -> Array:
     if positions.ndim < 3 or positions.shape[-2:] != (22, 3):
         raise ValueError(f"positions must be (..., T, 22, 3), not {tuple(positions.shape)}")
     lead = positions.shape[:-2]
+    # HumanML3D's local rotations are not the same in every direction; they are defined for clips that face +Z
+    positions, _ = canonicalise(positions)
     yaw = facing_yaw(positions, smoothing)
     to_facing = rotations.about_y(-yaw)
 
