@@ -20,7 +20,7 @@ def cameras(count: int = 20, seed: int = 0) -> camera.Camera:
 
 
 def points(count: int = 20, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 0.5, (count, 22, 3)) + [0, 1, 0]
+    return np.random.default_rng(seed).normal(0, 0.5, (count, 22, 3)) + np.array([0, 1, 0])
 
 
 def test_cameras_are_level_and_look_at_their_target():
@@ -66,7 +66,7 @@ def test_points_near_or_behind_the_camera_plane_are_marked_and_stay_finite():
 
 def test_a_camera_can_be_moved_into_the_coordinates_of_a_clip():
     rng = np.random.default_rng(3)
-    joints = rng.normal(0, 0.4, (4, 30, 22, 3)) + [1.0, 1.0, -2.0]
+    joints = rng.normal(0, 0.4, (4, 30, 22, 3)) + np.array([1.0, 1.0, -2.0])
     cams = cameras(4)
     cams = camera.Camera(cams.R[:, None], cams.t[:, None])
     own = r.decode(r.encode(joints))

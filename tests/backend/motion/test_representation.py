@@ -27,7 +27,7 @@ def published(request: pytest.FixtureRequest, shared_data: Path) -> tuple[np.nda
 def wandering(seed: int = 0, frames: int = 90, clips: tuple[int, ...] = ()) -> np.ndarray:
     """Joints (..., T, 22, 3) of a body that turns about itself several times, walks about and shakes."""
     rng = np.random.default_rng(seed)
-    body = rng.normal(0, 0.3, (22, 3)) + [0, 0.9, 0]
+    body = rng.normal(0, 0.3, (22, 3)) + np.array([0, 0.9, 0])
     body[[2, 17], 0], body[[1, 16], 0] = (-0.1, -0.2), (0.1, 0.2)
     turns = np.cumsum(rng.normal(0.1, 0.05, (*clips, frames)), -1) + rng.uniform(-3, 3)
     path = np.cumsum(rng.normal(0, 0.03, (*clips, frames, 3)), -2) * [1, 0.1, 1] + [2.0, 0.0, -5.0]
