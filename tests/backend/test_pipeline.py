@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_footage_without_a_person_or_too_short_is_refused(pipeline):
 @pytest.mark.parametrize("frames", [1, 40, 200, 201, 359, 360, 361, 1000])
 def test_windows_cover_every_frame(frames):
     starts = lifting.window_starts(frames, 200, 40)
-    assert starts[0] == 0 and all(b - a <= 160 for a, b in zip(starts, starts[1:], strict=False))
+    assert starts[0] == 0 and all(b - a <= 160 for a, b in pairwise(starts))
     assert starts[-1] + 200 >= frames and (len(starts) == 1 or starts[-1] + 200 == frames)
 
 
