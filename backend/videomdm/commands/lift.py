@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm lift``: the 2D keypoints of footage become a clip file."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from .. import protocol
+from ..connection import data_folder
+from . import options
+from .generate import check_output, find_server, private_server, progress_bar, write
+
+
+@click.command()
+@click.argument("keypoints", type=click.Path(path_type=Path))
+@click.option("--prompt", default="", help="What the footage shows, in words; helps where little is seen.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same motion.")
+@click.option(
+    "--guidance", type=float, default=2.5, show_default=True, help="How closely to follow the words."
+)
+@click.option("--steps", type=int, default=20, show_default=True, help="Denoising steps; more are slower.")
+@click.option(
+    "--fps", type=float, help="Frame rate of a folder or list of keypoints that does not tell its own."
+)
+@click.option("--model", default="", help="Model to use.  [default: the server's]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write, .npz or .bvh.",
+)
+@options.connection_file
+@options.curve_dir
+@options.library
+@options.pipeline
+def lift(
+    keypoints: Path,
+    prompt: str,
+    seed: int,
+    guidance: float,
+    steps: int,
+    fps: float | None,
+    model: str,
+    output: Path,
+    connection_file: Path,
+    curve_dir: Path | None,
+    library: Path | None,
+    pipeline: str,
+) -> None:
+    """Turn the 2D KEYPOINTS of footage into 3D motion.
+
+    KEYPOINTS is a file of `videomdm keypoints`, or a folder of OpenPose JSON files, or an AlphaPose or COCO
+    result list.  Uses the running server of `videomdm serve`, or else one of its own for this one call.
+    """
+    from ..keypoints.formats import load_any
+
+    check_output(output)
+    seen = load_any(keypoints, fps)
+    job = protocol.LiftJob.of(
+        seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model
+    )
+    protocol.check_job(job)
+    with contextlib.ExitStack() as stack:
+        client = find_server(connection_file, curve_dir)
+        if client is None:
+            library = library or data_folder() / "library"
+            client = stack.enter_context(private_server(model or "base", library, pipeline))
+        stack.enter_context(client)
+        with progress_bar(steps) as show:
+            motions = client.generate(job, on_event=show)
+    for path in write(output, motions):
+        click.echo(path)
