@@ -12,13 +12,13 @@ from __future__ import annotations
 
 def register() -> None:
     """Called by Blender when the extension is switched on."""
-    from videomdm_blender import registration
+    from videomdm_blender.registration import register_all
 
-    registration.register(__package__ or __name__)
+    register_all(__package__ or __name__)
 
 
 def unregister() -> None:
     """Called by Blender when the extension is switched off."""
-    from videomdm_blender import registration
+    from videomdm_blender.registration import unregister_all
 
-    registration.unregister()
+    unregister_all()

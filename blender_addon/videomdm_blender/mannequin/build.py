@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 from mathutils import Vector
@@ -44,7 +46,11 @@ def _armature(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     view_layer.objects.active = armature
     # Edit bones exist in edit mode only.
     with bpy.context.temp_override(
-        scene=scene, view_layer=view_layer, object=armature, active_object=armature, selected_objects=[armature]
+        scene=scene,
+        view_layer=view_layer,
+        object=armature,
+        active_object=armature,
+        selected_objects=[armature],
     ):
         bpy.ops.object.mode_set(mode="EDIT")
         for spec in BONES:
@@ -57,8 +63,9 @@ def _armature(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
         bpy.ops.object.mode_set(mode="OBJECT")
     if previous is not None:
         view_layer.objects.active = previous
-    for bone in armature.pose.bones:
-        bone.rotation_mode = "QUATERNION"
+    assert armature.pose is not None
+    for pose_bone in armature.pose.bones:
+        pose_bone.rotation_mode = "QUATERNION"
     return armature
 
 
@@ -82,8 +89,8 @@ def _mesh(scene: bpy.types.Scene, name: str, parts: list[Part]) -> bpy.types.Obj
     for start, part in zip(starts, parts, strict=False):
         for bone, weights in part.weights.items():
             group = mesh.vertex_groups[bone]
-            for index in np.flatnonzero(weights > 0):
-                group.add([int(start + index)], float(weights[index]), "REPLACE")
+            for weight in np.unique(weights[weights > 0]):
+                group.add((start + np.flatnonzero(weights == weight)).tolist(), float(weight), "REPLACE")
     _subdivide(scene, mesh)
     return mesh
 
@@ -97,6 +104,7 @@ def _subdivide(scene: bpy.types.Scene, mesh: bpy.types.Object) -> None:
     view_layer.update()
     cage = mesh.data
     assert isinstance(cage, bpy.types.Mesh)
+    assert view_layer.depsgraph is not None
     smooth = bpy.data.meshes.new_from_object(mesh.evaluated_get(view_layer.depsgraph))
     mesh.modifiers.remove(modifier)
     name = cage.name
@@ -108,10 +116,14 @@ def _subdivide(scene: bpy.types.Scene, mesh: bpy.types.Object) -> None:
 
 def _material(name: str, colour: tuple[float, float, float, float], roughness: float) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
-    material.diffuse_color = colour  # what Workbench shows
+    # What Workbench shows; the shader below is for every other renderer.
+    material.diffuse_color = colour  # type: ignore[assignment]  # Blender takes tuples
     material.roughness = roughness
-    material.use_nodes = True
+    if bpy.app.version < (5, 0):
+        material.use_nodes = True  # always so from 5.0 on
+    assert material.node_tree is not None
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Base Color"].default_value = colour
-    shader.inputs["Roughness"].default_value = roughness
+    inputs: Any = shader.inputs  # sockets of many types, which their names tell apart
+    inputs["Base Color"].default_value = colour
+    inputs["Roughness"].default_value = roughness
     return material

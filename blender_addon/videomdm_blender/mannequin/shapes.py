@@ -7,6 +7,7 @@ follows one bone, or bends softly from one to the next as the belly does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def loft(
     start: tuple[float, float, float],
     along: tuple[float, float, float],
     side: tuple[float, float, float],
-    sections: list[tuple[float, ...]],
+    sections: Sequence[tuple[float, ...]],
     bones: dict[str, tuple[float, float]] | str,
     *,
     material: int = BODY,
@@ -69,7 +70,7 @@ def loft(
     for section in sections:
         distance, width, depth, *shift = section
         shift_u, shift_v = (*shift, 0.0, 0.0)[:2]
-        outline = _ring(width, depth, squareness) + (shift_u, shift_v)
+        outline = _ring(width, depth, squareness) + np.array([shift_u, shift_v])
         rings.append(np.asarray(start) + axis * distance + outline[:, :1] * u + outline[:, 1:] * v)
         distances += [distance] * SIDES
     faces: list[tuple[int, ...]] = [tuple(range(SIDES))[::-1]]

@@ -6,9 +6,11 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path as FilePath
+from typing import Any
 
 import bpy
 import numpy as np
+
 from videomdm.motion.clip import write_atomically
 
 from .stage import current_frame_kept
@@ -78,15 +80,16 @@ def _stamp(render: bpy.types.RenderSettings, note: str, size: tuple[int, int]) -
     render.use_stamp = True
     render.stamp_note_text = note
     render.stamp_font_size = max(10, size[1] // 16)
-    render.stamp_foreground = (0.1, 0.1, 0.12, 1.0)
-    render.stamp_background = (1.0, 1.0, 1.0, 0.0)
+    render.stamp_foreground = (0.1, 0.1, 0.12, 1.0)  # type: ignore[assignment]  # Blender takes tuples
+    render.stamp_background = (1.0, 1.0, 1.0, 0.0)  # type: ignore[assignment]  # Blender takes tuples
 
 
 def _save(pixels: np.ndarray, path: FilePath) -> FilePath:
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(path.name, width, height, alpha=False)
     try:
-        image.pixels.foreach_set(np.ascontiguousarray(pixels, np.float32).ravel())
+        buffer: Any = np.ascontiguousarray(pixels, np.float32).ravel()
+        image.pixels.foreach_set(buffer)
         with tempfile.TemporaryDirectory() as folder:
             image.filepath_raw = str(FilePath(folder) / "sheet.png")
             image.file_format = "PNG"

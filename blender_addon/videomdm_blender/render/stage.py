@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A place to judge motion by eye: a checkered floor, a shadow, and a camera that keeps the whole body in sight.
+"""A place to judge motion by eye: a checkered floor, a shadow, and a camera that keeps the body in sight.
 
 Half-metre squares show foot skate and travelled distance; the shadow shows when a foot leaves the floor.
 """
@@ -53,14 +53,15 @@ def follow(scene: bpy.types.Scene, armature: bpy.types.Object, frames: range) ->
     """Play the scene and note where the armature's bones are."""
     low, high, root = [], [], []
     depsgraph = scene.view_layers[0].depsgraph
+    assert depsgraph is not None
     with current_frame_kept(scene):
         for frame in frames:
             scene.frame_set(frame)
             evaluated = armature.evaluated_get(depsgraph)
             matrix = np.array(evaluated.matrix_world)
-            ends = np.array([(*bone.head, 1.0) for bone in evaluated.pose.bones]
-                            + [(*bone.tail, 1.0) for bone in evaluated.pose.bones])  # fmt: skip
-            points = (ends @ matrix.T)[:, :3]
+            assert evaluated.pose is not None
+            ends = [[*end.to_tuple()] for bone in evaluated.pose.bones for end in (bone.head, bone.tail)]
+            points = np.array(ends) @ matrix[:3, :3].T + matrix[:3, 3]
             low.append(points.min(0))
             high.append(points.max(0))
             root.append(points.mean(0))
@@ -77,14 +78,16 @@ def build_stage(scene: bpy.types.Scene, path: Path) -> None:
 
 
 def _workbench(scene: bpy.types.Scene) -> None:
-    scene.render.engine = "BLENDER_WORKBENCH"
-    scene.view_settings.view_transform = "Standard"
+    scene.render.engine = "BLENDER_WORKBENCH"  # type: ignore[assignment]  # a list made at run time
+    assert scene.view_settings is not None and scene.display is not None
+    scene.view_settings.view_transform = "Standard"  # type: ignore[assignment]  # a list made at run time
     world = bpy.data.worlds.new("Stage")
     world.color = BACKGROUND
     scene.world = world
     shading = scene.display.shading
+    assert shading is not None
     shading.light = "STUDIO"
-    shading.studio_light = "paint.sl"
+    shading.studio_light = "paint.sl"  # type: ignore[assignment]  # a list made at run time
     shading.color_type = "MATERIAL"
     shading.show_specular_highlight = True
     shading.show_cavity = True
@@ -109,7 +112,7 @@ def _floor(scene: bpy.types.Scene, centre: tuple[float, float], reach: float) ->
     mesh.from_pydata(vertices.tolist(), [], faces.tolist())
     for name, colour in (("Floor light", LIGHT_SQUARE), ("Floor dark", DARK_SQUARE)):
         material = bpy.data.materials.new(name)
-        material.diffuse_color = colour
+        material.diffuse_color = colour  # type: ignore[assignment]  # Blender takes tuples
         material.roughness = 0.9
         mesh.materials.append(material)
     mesh.polygons.foreach_set("material_index", ((row[:, None] + row) % 2).ravel().astype(np.int32))

@@ -18,7 +18,7 @@ def video(
     path: FilePath,
     frames: range,
     *,
-    size: tuple[int, int] = (480, 360),
+    size: tuple[int, int] = (400, 300),
     progress: Callable[[float], None] | None = None,
 ) -> FilePath:
     """Render ``frames`` into an MP4 at the scene's frame rate.
@@ -32,6 +32,7 @@ def video(
         render.image_settings.media_type = "VIDEO"
     render.image_settings.file_format = "FFMPEG"
     render.image_settings.color_mode = "RGB"
+    assert render.ffmpeg is not None
     render.ffmpeg.format = "MPEG4"
     render.ffmpeg.codec = "H264"
     render.ffmpeg.constant_rate_factor = "HIGH"

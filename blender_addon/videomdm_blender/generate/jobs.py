@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs that this Blender has asked for, and the takes that came back, on the main thread.
+
+A job remembers the scene and the armature it is meant for by Blender's session ids, which survive renaming
+and undo.  When its takes arrive, the first becomes an Action on that armature and one undo step; where that
+is impossible, the takes are kept and the job says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+import bpy
+
+from videomdm import client as wire
+from videomdm import protocol
+from videomdm.errors import UserError
+from videomdm.motion import Motion
+
+from ..armature.apply import apply_motion
+from ..connection.hub import hub
+from ..connection.session import Ended, Event, Phase
+
+log = logging.getLogger(__name__)
+
+NAME_BYTES = 58  # of an Action's name: Blender 4.5 takes 63, and adds .001 where a name is taken
+FREE_MODES = ("OBJECT", "POSE")  # elsewhere an undo step would hold the mode's own data only
+TAKES_KEPT = 50
+
+
+class State(Enum):
+    """How far a job is; the values are what the panel says."""
+
+    WAITING = "Waiting for the backend"
+    RUNNING = "Running"
+    CANCELLING = "Cancelling"
+    ARRIVED = "The take waits until you leave this mode"
+    DONE = "Done"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+
+
+ENDS = (State.DONE, State.CANCELLED, State.FAILED)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a take goes.
+
+    scene, armature: Blender's session ids; name: the armature's name when it was chosen.
+    start_frame:     the scene frame on which the motion begins.
+    """
+
+    scene: int
+    armature: int
+    name: str
+    start_frame: int
+
+    @classmethod
+    def of(cls, scene: bpy.types.Scene, armature: bpy.types.Object) -> Target:
+        """The target for ``armature`` from the current frame on."""
+        return cls(scene.session_uid, armature.session_uid, armature.name, scene.frame_current)
+
+    def find(self) -> tuple[bpy.types.Scene, bpy.types.Object]:
+        """The scene and the armature object; UserError where one is gone."""
+        scene = next((s for s in bpy.data.scenes if s.session_uid == self.scene), None)
+        armature = next((o for o in bpy.data.objects if o.session_uid == self.armature), None)
+        if scene is None or armature is None or scene.objects.get(armature.name) is not armature:
+            raise UserError(
+                f'The armature "{self.name}" is no longer in the scene.',
+                "The take is kept: select another armature and apply it again.",
+                "no-armature",
+            )
+        return scene, armature
+
+
+@dataclass
+class Take:
+    """A motion of this session."""
+
+    name: str
+    motion: Motion
+    seed: int
+
+
+@dataclass
+class Job:
+    """One request and how it stands."""
+
+    request: protocol.TextJob
+    target: Target | None
+    state: State = State.WAITING
+    fraction: float = 0.0
+    stage: str = ""
+    ahead: int = 0
+    error: UserError | None = None
+    takes: list[Take] = field(default_factory=list)
+    action: str = ""  # name of the Action that was made
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDS
+
+
+class Desk:
+    """All jobs and takes of this Blender.  ``current`` is the newest job."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}  # those that have not ended
+        self.takes: list[Take] = []  # newest first
+        self.current: Job | None = None
+        self.error: UserError | None = None  # the last thing that went wrong, until the next attempt
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.jobs.clear()
+        self.takes.clear()
+        self.current = self.error = None
+
+    @property
+    def running(self) -> list[Job]:
+        """The jobs that have not ended, oldest first."""
+        return list(self.jobs.values())
+
+
+desk = Desk()
+
+
+def submit(request: protocol.TextJob, target: Target | None) -> Job:
+    """Send a request; UserError where it cannot be used or nobody is there to do it.
+
+    Without a ``target`` its takes are only listed.
+    """
+    session = hub.session
+    if session is None or not hub.status.live:
+        raise UserError(
+            "There is no connection to a backend.", "Start the backend or connect to one.", "no-backend"
+        )
+    session.submit(request)
+    job = Job(request, target)
+    desk.jobs[request.job] = job
+    desk.current, desk.error = job, None
+    return job
+
+
+def cancel(job: Job) -> None:
+    """Stop a job.  Without a backend it ends at once, else when the backend has stopped."""
+    if job.ended:
+        return
+    if hub.session is not None:
+        hub.session.cancel(job.request.job)
+    if hub.session is None or hub.status.phase is not Phase.READY or job.state is State.ARRIVED:
+        _end(job, State.CANCELLED)
+    else:
+        job.state = State.CANCELLING
+
+
+def apply_take(
+    take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, start_frame: int
+) -> bpy.types.Action:
+    """Put a take on an armature as a new Action; UserError where that is impossible."""
+    return apply_motion(scene, armature, take.motion, name=take.name, start_frame=start_frame)
+
+
+def take_name(prompt: str) -> str:
+    """A name for a take and its Action: the prompt in one line, as long as Blender's names may be."""
+    line = " ".join(prompt.split())
+    return line.encode()[:NAME_BYTES].decode(errors="ignore").rstrip() or "VideoMDM"
+
+
+def hear(event: Event) -> None:
+    """Take in one event of the session."""
+    if isinstance(event, Ended):
+        _lose_all(event)
+        return
+    if isinstance(event, wire.StateChanged):
+        return
+    job = desk.jobs.get(event.job)
+    if job is None or job.ended:
+        if isinstance(event, protocol.Failed) and not event.job:
+            desk.error = event.error()
+        return
+    if isinstance(event, protocol.Accepted):
+        job.ahead = event.ahead
+        if job.state is State.WAITING:
+            job.stage = f"{event.ahead} before it" if event.ahead else ""
+    elif isinstance(event, protocol.Progress):
+        job.fraction, job.stage = event.fraction, event.stage
+        if job.state is State.WAITING:
+            job.state = State.RUNNING
+    elif isinstance(event, protocol.Result):
+        _receive(job, event.motions)
+    elif isinstance(event, protocol.Failed):
+        _fail(job, event.error())
+    elif isinstance(event, protocol.Cancelled):
+        _end(job, State.CANCELLED)
+
+
+def apply_arrived() -> bool:
+    """Apply the takes that have arrived, if Blender can take them now; says whether work is left."""
+    for job in desk.running:
+        if job.state is State.ARRIVED and _is_free():
+            _apply(job)
+    return bool(desk.running)
+
+
+def _receive(job: Job, motions: list[Motion]) -> None:
+    name = take_name(job.request.prompt)
+    job.fraction, job.stage = 1.0, ""
+    job.takes = [Take(name, motion, job.request.seed) for motion in motions]
+    desk.takes[:0] = job.takes
+    del desk.takes[TAKES_KEPT:]
+    if job.target is None:
+        _end(job, State.DONE)
+    else:
+        job.state = State.ARRIVED
+
+
+def _apply(job: Job) -> None:
+    """The first take becomes an Action and one undo step."""
+    assert job.target is not None
+    try:
+        scene, armature = job.target.find()
+        action = apply_take(job.takes[0], scene, armature, job.target.start_frame)
+    except UserError as error:
+        _fail(job, error)
+        return
+    except Exception as error:
+        log.exception("A take could not be applied")
+        _fail(job, UserError(f"The take could not be applied: {error}.", "The take is kept.", "internal"))
+        return
+    job.action = action.name
+    _end(job, State.DONE)
+    push_undo(f"VideoMDM: {action.name}")
+
+
+def push_undo(message: str) -> None:
+    """Make one undo step of what was just done outside an operator."""
+    manager = bpy.context.window_manager
+    if manager is None or not manager.windows:
+        return  # without a window nobody can undo
+    with bpy.context.temp_override(window=manager.windows[0]):
+        bpy.ops.ed.undo_push(message=message)
+
+
+def _is_free() -> bool:
+    """Whether data can be changed now: not while rendering, nor in a mode with undo steps of its own."""
+    if bpy.app.is_job_running("RENDER"):
+        return False
+    manager = bpy.context.window_manager
+    actives = [window.view_layer.objects.active for window in manager.windows] if manager else []
+    return all(active is None or active.mode in FREE_MODES for active in actives)
+
+
+def _lose_all(ended: Ended) -> None:
+    for job in desk.running:
+        if job.state is State.ARRIVED:
+            continue  # the take is here already
+        if ended.error is None:
+            _end(job, State.CANCELLED)
+        else:
+            _fail(job, ended.error)
+
+
+def _fail(job: Job, error: UserError) -> None:
+    job.error = desk.error = error
+    _end(job, State.FAILED)
+
+
+def _end(job: Job, state: State) -> None:
+    job.state = state
+    desk.jobs.pop(job.request.job, None)

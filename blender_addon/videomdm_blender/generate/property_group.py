@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a generation, saved with the scene."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+
+from videomdm import limits, protocol
+
+DEFAULTS = protocol.TextJob(prompt="")
+
+
+class VIDEOMDM_PG_generate(bpy.types.PropertyGroup):
+    """What is asked of the model.  The limits are those of ``videomdm.limits``."""
+
+    prompt: StringProperty(
+        name="Prompt",
+        description="The motion in words",
+        default="a person walks forward",
+        maxlen=limits.MAX_PROMPT_CHARACTERS,
+    )
+    seconds: FloatProperty(
+        name="Length",
+        description="Length of the motion",
+        default=DEFAULTS.seconds,
+        min=limits.MIN_SECONDS,
+        max=limits.MAX_SECONDS,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
+        precision=1,
+        step=50,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="The same seed and settings give the same motion",
+        default=DEFAULTS.seed,
+        min=0,
+        max=limits.MAX_SEED,
+    )
+    random_seed: BoolProperty(
+        name="New Seed Each Time",
+        description="Draw another seed for each generation, so that each gives another motion",
+        default=True,
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely the motion follows the words; high values exaggerate",
+        default=DEFAULTS.guidance,
+        min=0.0,
+        max=limits.MAX_GUIDANCE,
+        soft_max=7.5,
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Denoising steps; more take longer",
+        default=DEFAULTS.steps,
+        min=1,
+        max=limits.MAX_STEPS,
+        soft_max=100,
+    )
+    samples: IntProperty(
+        name="Takes",
+        description="Takes to make from the prompt; the first is applied, all are listed",
+        default=DEFAULTS.samples,
+        min=1,
+        max=limits.MAX_SAMPLES,
+    )
+
+    def request(self) -> protocol.TextJob:
+        """The settings as a job for the backend."""
+        return protocol.TextJob(
+            prompt=self.prompt,
+            seconds=round(self.seconds, 3),
+            seed=self.seed,
+            guidance=round(self.guidance, 3),
+            steps=self.steps,
+            samples=self.samples,
+        )
+
+
+def settings(scene: bpy.types.Scene) -> VIDEOMDM_PG_generate:
+    """The settings of a scene; the add-on must be registered."""
+    found: VIDEOMDM_PG_generate = scene.videomdm  # type: ignore[attr-defined]  # registration adds it
+    return found
+
+
+def attach() -> None:
+    """Give every scene its settings."""
+    bpy.types.Scene.videomdm = bpy.props.PointerProperty(  # type: ignore[attr-defined]  # a property of ours
+        type=VIDEOMDM_PG_generate
+    )
+
+
+def detach() -> None:
+    """Take the settings off the scenes' type."""
+    del bpy.types.Scene.videomdm  # type: ignore[attr-defined]  # a property of ours
+
+
+CLASSES = (VIDEOMDM_PG_generate,)

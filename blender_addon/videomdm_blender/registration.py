@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registering and unregistering everything that Blender shall know, in order and back."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import preferences
+from .connection import hub
+from .connection import ops as connection_ops
+from .connection import panel as connection_panel
+from .generate import jobs, property_group
+from .generate import ops as generate_ops
+from .generate import panel as generate_panel
+
+CLASSES: tuple[type, ...] = (
+    *preferences.CLASSES,
+    *property_group.CLASSES,
+    *connection_ops.CLASSES,
+    *generate_ops.CLASSES,
+    *connection_panel.CLASSES,
+    *generate_panel.CLASSES,
+)
+
+
+def register_all(package: str) -> None:
+    """Register all classes; ``package`` is the name under which Blender keeps the preferences."""
+    preferences.VIDEOMDM_AP_preferences.bl_idname = package
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    property_group.attach()
+    hub.hub.listeners.append(jobs.hear)
+    hub.hub.chores.append(jobs.apply_arrived)
+    hub.install()
+
+
+def unregister_all() -> None:
+    """Hang up, stop a backend of ours, and take everything back."""
+    hub.remove()
+    jobs.desk.clear()
+    property_group.detach()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
