@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
 from ..errors import UserError
-from . import options
+from ..model.registry import available_models
 
 
 @click.command()
-@options.pipeline
-def models(pipeline: str) -> None:
+def models() -> None:
     """List the models that can be used."""
-    found = importlib.import_module(pipeline.partition(":")[0]).available_models()
+    found = available_models()
     if not found:
         raise UserError("No model is installed.", "Train one with `videomdm train`.", "no-model")
     rows = [("name", "fps", "longest", "skeleton", "commercial use", "licence")]
@@ -24,9 +21,9 @@ def models(pipeline: str) -> None:
             info.name,
             f"{info.fps:g}",
             f"{info.max_seconds:g} s",
-            str(info.skeleton),
+            info.skeleton,
             "yes" if info.commercial else "no",
-            str(info.licence),
+            info.licence,
         )
         for info in found
     ]

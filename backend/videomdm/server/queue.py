@@ -17,12 +17,16 @@ REMEMBERED_RESULTS = 8  # results that the library could not keep: whole motions
 
 @dataclass
 class Entry:
-    """A job that waits or runs, and the clients (ZeroMQ routing ids) that want to hear of it."""
+    """A job that waits or runs, and the clients (ZeroMQ routing ids) that want to hear of it.
+
+    ``progress`` is what was told last, None before the job has begun; ``returned``: it was put back once.
+    """
 
     job: protocol.Job
     listeners: set[bytes] = field(default_factory=set)
     cancelling: bool = False
     progress: protocol.Progress | None = None
+    returned: bool = False
 
 
 class Queue:
@@ -68,6 +72,14 @@ class Queue:
             return None
         _, self.running = self._waiting.popitem(last=False)
         return self.running
+
+    def put_back(self) -> None:
+        """Let the running job wait again, before all others: it had not begun."""
+        assert self.running is not None
+        entry, self.running = self.running, None
+        entry.returned = True
+        self._waiting[entry.job.job] = entry
+        self._waiting.move_to_end(entry.job.job, last=False)
 
     def end(self, final: Final) -> Entry | None:
         """Take a job out because it ended.  A stored result is not remembered: the library has it."""

@@ -277,7 +277,10 @@ class Server:
         return result
 
     def _bury(self, worker: Worker) -> None:
-        """The worker is dead: fail its job with the reason, and start another worker."""
+        """The worker is dead: fail its job with the reason, and start another worker.
+
+        A job that it had not begun is not to blame for its death, and goes to the next worker; once only.
+        """
         reason = worker.epitaph()
         worker.stop()
         self._worker = None
@@ -285,7 +288,11 @@ class Server:
         running = self._queue.running
         message = f"The worker died, probably of memory: {reason}."
         if running is not None:
-            self._end(protocol.Failed("worker-died", message, WORKER_LOST_ADVICE, running.job.job))
+            if running.progress is None and not running.returned and not running.cancelling:
+                self._queue.put_back()
+            else:
+                failed = protocol.Failed("worker-died", message, WORKER_LOST_ADVICE, running.job.job)
+                self._end(protocol.Cancelled(failed.job) if running.cancelling else failed)
             self._start_worker()
         elif self._worker_idle:  # between two jobs: nobody's fault
             self._start_worker()

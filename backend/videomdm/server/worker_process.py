@@ -21,7 +21,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -87,25 +86,24 @@ class Engine:
         self._module: ModuleType = importlib.import_module(name)
         self._factory: Any = getattr(self._module, attribute)
         self._device = device
-        self._default = model
-        self._loaded_name = ""
-        self._loaded: Any = None
-        self._load(model)
+        self._given = model
+        self._loaded: Any = self._factory.load(model, device)
+        self._default: str = self._loaded.info.name  # `model` may be a path
 
     def ready(self) -> Ready:
         """What this engine can do."""
-        models = [_describe(info) for info in self._module.available_models()]
-        if self._default not in [model.name for model in models]:
-            models.append(_describe(self._loaded.info))
+        others = [info for info in self._module.available_models() if info.name != self._default]
+        models = [_describe(info) for info in (self._loaded.info, *others)]
         lifts = ["lift"] if hasattr(self._factory, "lift") else []
         return Ready(models, ["text", *lifts, "preview", "library"], self._default)
 
     def run(self, job: protocol.Job, progress: _Reporter) -> list[Motion]:
         """The takes of a job; raises what the pipeline raises."""
         name = job.model or self._default
-        if name != self._loaded_name:
+        if self._loaded is None or name != self._loaded.info.name:
             progress(0.0, f"loading the model {name}", None)
-            self._load(name)
+            self._loaded = None  # first let go of the old weights: two models may not fit in memory
+            self._loaded = self._factory.load(self._given if name == self._default else name, self._device)
         if isinstance(job, protocol.TextJob):
             request = self._module.TextRequest(
                 prompt=job.prompt,
@@ -124,12 +122,6 @@ class Engine:
             steps=job.steps,
         )
         return [self._loaded.lift(request, progress)]
-
-    def _load(self, name: str) -> None:
-        self._loaded = None  # first let go of the old weights: two models may not fit in memory
-        self._loaded_name = ""
-        self._loaded = self._factory.load(name, self._device)
-        self._loaded_name = name
 
 
 class _Reporter:
@@ -159,8 +151,10 @@ def _run(engine: Engine, job: protocol.Job, link: Connection) -> bytes:
     try:
         progress = _Reporter(job.job, link)
         progress(0.0, "starting")
-        motions: Sequence[Motion] = engine.run(job, progress)
-        return pack(protocol.Result(job.job, list(motions)))
+        motions = engine.run(job, progress)
+        if not motions:
+            raise RuntimeError("it made no motion")
+        return pack(protocol.Result(job.job, motions))
     except Cancelled:
         return pack(protocol.Cancelled(job.job))
     except Exception as error:
@@ -171,19 +165,19 @@ def _failure(error: Exception, job: str) -> protocol.Failed:
     """The message for what a pipeline raised."""
     if isinstance(error, UserError):
         return protocol.Failed.of(error, job)
+    if isinstance(error, ImportError):
+        return protocol.Failed(
+            "not-installed",
+            f"The model cannot run: {str(error)[:300]}.",
+            "Install the backend: pip install 'videomdm[backend]'.",
+            job,
+        )
     log.error("The worker could not do its work", exc_info=error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return protocol.Failed(
             "out-of-memory",
             f"The memory was not enough ({str(error)[:300]}).",
             "Ask for a shorter clip, fewer samples, or close other programs.",
-            job,
-        )
-    if isinstance(error, ImportError):
-        return protocol.Failed(
-            "not-installed",
-            f"The model cannot run: {str(error)[:300]}.",
-            "Install the backend: pip install 'videomdm[backend]'.",
             job,
         )
     return protocol.Failed(
