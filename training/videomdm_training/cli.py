@@ -38,6 +38,15 @@ _limit = click.option(
     help="Save and stop after so many seconds; 0: never.",
 )
 
+_picture = click.option(
+    "-o",
+    "--out",
+    "picture",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="PNG file to write.",
+)
+
 
 @train.command()
 @_pack
@@ -89,6 +98,7 @@ def fit(
     from videomdm.model.checkpoint import load_model
     from videomdm.model.lifter import Lifter
     from videomdm.model.text import text_encoder
+    from videomdm.motion.clip import write_atomically
 
     from . import engine, sources
     from .captions import CaptionTable
@@ -116,6 +126,7 @@ def fit(
         held_out, teacher, device, views=1, seed=1, camera=settings.camera, detector=settings.detector
     )
     store_config(settings, folder / "config.json")
+    write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
     facts: dict[str, object] = {
         "name": folder.name,
         "fps": data.fps,
@@ -126,6 +137,48 @@ def fit(
     }
     outcome = fit_denoiser(seen, words, settings, folder, facts, validation)
     click.echo(_said(outcome, folder / "denoiser.safetensors"))
+
+
+@train.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the model."
+)
+@click.option(
+    "--lifter",
+    "lifter_file",
+    type=click.Path(path_type=Path),
+    help="Its lifter.  [default: the one that the run was made with]",
+)
+def export(run: Path, folder: Path, lifter_file: Path | None) -> None:
+    """Make a model of RUN's last saved state, while it trains or later."""
+    from .export import export as export_model
+
+    step = export_model(run, folder, lifter_file)
+    click.echo(f"step {step}; {folder}")
+
+
+@train.command()
+@click.argument("model")
+@_picture
+@click.option("--prompt", "prompts", multiple=True, help="What to make; may be given several times.")
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of each motion.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same sheet.")
+def sheet(model: str, picture: Path, prompts: tuple[str, ...], seconds: float, seed: int) -> None:
+    """Draw what MODEL (name or folder) makes of prompts, as stick figures."""
+    from .sheet import make_sheet
+
+    click.echo(make_sheet(model, prompts, picture, seconds, seed))
+
+
+@train.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@_picture
+def curve(run: Path, picture: Path) -> None:
+    """Draw the loss curves of RUN, a run folder."""
+    from .curve import draw_curve
+
+    click.echo(draw_curve(run, picture))
 
 
 def _load(path: Path) -> Pack:

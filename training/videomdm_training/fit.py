@@ -6,19 +6,17 @@ Shape letters: B batch, T frames, D representation width.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from videomdm.diffusion.schedule import Schedule, cosine
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
-from videomdm.motion.clip import write_atomically
 from videomdm.motion.representation import decode
 
 from . import engine
@@ -35,6 +33,8 @@ from .normalisation import Normalisation
 from .teacher.supervision import Supervision
 from .validate import denoising_errors
 from .views import CameraConfig, DetectorConfig
+
+NORMALISATION = "normalisation.safetensors"
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,17 @@ class VideoMDM:
         return {"loss": loss, **parts}
 
 
-def store_normalisation(folder: Path, normalisation: Normalisation, facts: dict[str, object]) -> None:
-    """Keep what a training state alone does not hold, so that a model can be made of it at any time."""
-    tensors = {"mean": normalisation.mean.cpu(), "std": normalisation.std.cpu()}
-    write_atomically(
-        folder / "normalisation.safetensors", save(tensors, metadata={"facts": json.dumps(facts)})
-    )
+def save_denoiser(
+    path: Path,
+    network: nn.Module,
+    normalisation: Normalisation,
+    facts: Mapping[str, object],
+    step: int,
+    seconds: float,
+) -> Path:
+    """Write a denoiser's model file, with ``facts`` and how long it was trained."""
+    meta = {**facts, "training_steps": step, "training_seconds": round(seconds)}
+    return save_model(path, network, meta, {"mean": normalisation.mean, "std": normalisation.std})
 
 
 def fit(
@@ -205,7 +210,7 @@ def fit(
     schedule = cosine(config.diffusion_steps)
     facts = {**facts, "diffusion_steps": config.diffusion_steps, "supervision": config.loss.supervision}
     if fabric.global_rank == 0:
-        store_normalisation(folder, normalisation, facts)
+        normalisation.store(folder / NORMALISATION, facts)
     losses = VideoMDM(data, captions, normalisation, schedule, config)
 
     def validate(network: nn.Module, _: int) -> dict[str, float]:
@@ -215,14 +220,12 @@ def fit(
 
     outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate)
     if fabric.global_rank == 0:
-        save_model(
+        save_denoiser(
             folder / "denoiser.safetensors",
             outcome.network,
-            {
-                **facts,
-                "training_steps": outcome.step,
-                "training_seconds": round(outcome.seconds),
-            },
-            {"mean": normalisation.mean, "std": normalisation.std},
+            normalisation,
+            facts,
+            outcome.step,
+            outcome.seconds,
         )
     return outcome

@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
+from videomdm.errors import UserError
 from videomdm.motion import representation
+from videomdm.motion.clip import write_atomically
 
 
 @dataclass(frozen=True)
@@ -33,3 +41,22 @@ class Normalisation:
     def undo(self, normalised: Tensor) -> Tensor:
         """Back to metres and radians (..., 263)."""
         return normalised.float() * self.std + self.mean
+
+    def store(self, path: Path, facts: Mapping[str, object]) -> Path:
+        """Keep what a training state alone does not hold, so that a model can be made of it at any time."""
+        tensors = {"mean": self.mean.cpu().contiguous(), "std": self.std.cpu().contiguous()}
+        return write_atomically(path, save(tensors, metadata={"facts": json.dumps(dict(facts))}))
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Normalisation, dict[str, Any]]:
+        """What :meth:`store` kept, and its facts; UserError where it is missing or damaged."""
+        if not path.is_file():
+            raise UserError(f"There is no {path}.", "Start the run again: it goes on where it stopped.")
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads((file.metadata() or {})["facts"])
+                return cls(file.get_tensor("mean"), file.get_tensor("std")), dict(facts)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} is damaged.", "Remove it and start the run again: it goes on where it stopped."
+            ) from error
