@@ -86,7 +86,8 @@ class Lifter(nn.Module):
 
         out = self.write(y).float().reshape(B, T, JOINTS, 3)
         pose = torch.cat([torch.zeros_like(out[:, :, :1]), out[:, :, 1:]], dim=2)
-        root = place_root(pose, keypoints, weights, PERSON_SIZE / size)
+        with torch.autocast(out.device.type, enabled=False):  # depth needs more than bfloat16's three digits
+            root = place_root(pose, keypoints, weights, PERSON_SIZE / size)
         # the network may correct the depth, by at most a fifth
         root = root * torch.exp(0.2 * torch.tanh(out[:, :, 0, 2:]))
         joints = root[:, :, None] + pose

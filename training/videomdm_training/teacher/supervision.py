@@ -98,7 +98,8 @@ def build_supervision(
         for _ in range(views):
             seen_by = sample_cameras(canonical, mask, generator, camera_config)
             view = observe(canonical, seen_by, generator, detector_config)
-            lifted = lifter(view.keypoints, view.confidence, mask)
+            with torch.autocast(device.type, torch.bfloat16):
+                lifted = lifter(view.keypoints, view.confidence, mask)
             teacher = encode(to_world(seen_by, lifted.joints))
             for name, values in (
                 ("teacher", teacher.half()),
