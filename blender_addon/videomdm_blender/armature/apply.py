@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
 import bpy
@@ -13,7 +14,7 @@ from videomdm.errors import UserError
 from videomdm.motion import Motion
 from videomdm.motion.resample import resample
 
-from ..retarget.rig import Mapping, RigRest
+from ..retarget.rig import Mapping
 from ..retarget.solve import Options, Take, retarget
 from ..rigs.check import check
 from ..rigs.recognise import recognise
@@ -78,7 +79,7 @@ def apply_take(
     _require_animatable(armature)
     rest = read_rest(armature)
     if mapping is None:
-        mapping = mapping_of(armature, rest)
+        mapping = recognise(rest, name=f"The armature {armature.name}")
     else:
         check(rest, mapping)
     start = scene.frame_current if start_frame is None else start_frame
@@ -90,21 +91,12 @@ def apply_take(
     return Applied(action, take, mapping, start, notes)
 
 
-def mapping_of(armature: bpy.types.Object, rest: RigRest | None = None) -> Mapping:
-    """Find the mapping of an armature object; UserError where it is no humanoid."""
-    rest = rest or read_rest(armature)
-    return recognise(rest, declared_humanoid(armature), f"The armature {armature.name}")
+def mapping_of(armature: bpy.types.Object, humanoid: AnyMapping[str, str] | None = None) -> Mapping:
+    """Find the mapping of an armature object; UserError where it is no humanoid.
 
-
-HUMANOID_KEY = (
-    "videomdm_humanoid"  # custom property of armatures imported from files that declare their humanoid
-)
-
-
-def declared_humanoid(armature: bpy.types.Object) -> dict[str, str] | None:
-    """The table of humanoid bones that the armature's file declared, if it did."""
-    declared = armature.data.get(HUMANOID_KEY) if armature.data else None
-    return None if declared is None else {str(key): str(value) for key, value in declared.items()}
+    humanoid: the table of humanoid bones that the rig's file declares, if it does.
+    """
+    return recognise(read_rest(armature), humanoid, f"The armature {armature.name}")
 
 
 def _require_animatable(armature: bpy.types.Object) -> None:

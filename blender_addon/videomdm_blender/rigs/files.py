@@ -20,12 +20,17 @@ VERSION = 1
 
 def save_mapping(path: str | os.PathLike[str], mapping: Mapping) -> Path:
     """Write a mapping; parts of the body that have no bone are listed too, so that they can be filled in."""
-    content = {
-        "version": VERSION,
-        "family": mapping.family,
-        "slots": {slot: list(mapping.chain(slot)) for slot in SLOTS},
-    }
-    return write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    slots = [f"    {json.dumps(s)}: {json.dumps(mapping.chain(s), ensure_ascii=False)}" for s in SLOTS]
+    lines = [
+        "{",
+        f'  "version": {VERSION},',
+        f'  "family": {json.dumps(mapping.family)},',
+        '  "slots": {',
+        ",\n".join(slots),
+        "  }",
+        "}",
+    ]
+    return write_atomically(path, ("\n".join(lines) + "\n").encode())
 
 
 def load_mapping(path: str | os.PathLike[str], rest: RigRest) -> Mapping:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,13 @@ from ..retarget.slots import SIDES
 from .check import side_of
 
 TOLERANCE = 0.03  # of the rig's height, for what counts as mirrored or in the middle
+CENTRED = 0.01  # of the rig's height, for what lies in the middle and is no half of a pair
 LONG_LIMB = 0.2  # of the rig's height: shorter mirrored chains are eyes, breasts, pockets
+AT_HIPS = 0.12  # of the rig's height: how far from the hip joints the hips may lie
 STRAIGHT = np.radians(0.5)  # twist bones lie exactly on a line; elbows and knees hardly ever do
 NEARLY = 0.8
+FACE = 4  # a bone above the arms with so many children carries a face: it is the head
+HEAD_LENGTH = 1.3  # a last bone that is longer than this times the step to it is a head, not an end
 
 
 def by_structure(rest: RigRest) -> Mapping | None:
@@ -35,7 +38,7 @@ def by_structure(rest: RigRest) -> Mapping | None:
         return None
     legs = min(limbs, key=lambda pair: tree.lowest(pair[0]))
     arms = max((pair for pair in limbs if pair is not legs), key=lambda pair: tree.reach(pair[0]))
-    hips = tree.common_ancestor([*legs, *arms])
+    hips = tree.hips(legs, arms)
     attach = tree.common_ancestor(list(arms))
     if hips is None or attach is None or hips == attach:
         return None
@@ -43,8 +46,10 @@ def by_structure(rest: RigRest) -> Mapping | None:
     if not spine:
         return None
     left = tree.left(legs)
-    slots: dict[str, list[int]] = {"hips": [hips], "spine": spine}
-    slots |= tree.neck_and_head(attach, arms)
+    above = tree.above(attach, arms)
+    if len(spine) > 1 and tree.is_neck(attach, arms):
+        above.insert(0, spine.pop())
+    slots: dict[str, list[int]] = {"hips": [hips], "spine": spine, "neck": above[:-1], "head": above[-1:]}
     for pair, names in (
         (arms, ("collar", "upper_arm", "forearm", "hand")),
         (legs, ("", "thigh", "shin", "foot")),
@@ -124,14 +129,35 @@ class _Tree:
         return bool(abs(self.offset[bone]) <= TOLERANCE * self.height)
 
     def limbs(self) -> list[tuple[int, int]]:
-        """Pairs of mirrored bones at which long limbs begin."""
+        """Pairs of mirrored bones at which long limbs begin, collars included."""
         found = []
         for bone, partner in self._partners().items():
-            parents = {self.rest.parents[bone], self.rest.parents[partner]}
-            starts = len(parents) == 1 or all(p >= 0 and self._centred(p) for p in parents)
+            parents = self.rest.parents[bone], self.rest.parents[partner]
+            starts = parents[0] == parents[1] or all(p >= 0 and self._centred(p) for p in parents)
             if starts and min(self.reach(bone), self.reach(partner)) > LONG_LIMB * self.height:
-                found.append((bone, partner))
+                found.append(self._beginning(bone, partner))
         return found
+
+    def _beginning(self, bone: int, partner: int) -> tuple[int, int]:
+        """Up to where the two sides meet: collars begin near the middle and are not seen as a pair."""
+        while (parents := (self.rest.parents[bone], self.rest.parents[partner])) and parents[0] != parents[1]:
+            if min(parents) < 0:
+                break
+            bone, partner = parents
+        return bone, partner
+
+    def hips(self, legs: tuple[int, int], arms: tuple[int, int]) -> int | None:
+        """The highest bone of the tree that carries all four limbs and lies at the hips."""
+        hips = self.common_ancestor([*legs, *arms])
+        if hips is None:
+            return None
+        joints = self.rest.heads[list(legs)].mean(axis=0)
+        near = [
+            bone
+            for bone in self._ancestors(hips)
+            if float(np.linalg.norm(self.rest.heads[bone] - joints)) < AT_HIPS * self.height
+        ]
+        return near[-1] if near else hips
 
     def _below(self, bone: int) -> list[int]:
         found = [bone]
@@ -174,25 +200,33 @@ class _Tree:
             return np.asarray(towards)
         return np.asarray(np.cross(self.rest.up, self.rest.front))
 
-    def neck_and_head(self, attach: int, arms: tuple[int, int]) -> dict[str, list[int]]:
-        """The chain in the middle above the arms; an end bone on top of the head is left out."""
+    def is_neck(self, attach: int, arms: tuple[int, int]) -> bool:
+        """Whether the bone that carries the arms lies above them, as the neck of a Biped does."""
+        heights = self.rest.heads @ self.rest.up
+        return bool(heights[attach] > max(heights[list(arms)]))
+
+    def above(self, attach: int, arms: tuple[int, int]) -> list[int]:
+        """Neck and head: the chain in the middle above the arms, without an end bone on top of the head."""
+        heads, up = self.rest.heads, self.rest.up
         chain: list[int] = []
         at = attach
-        while True:
-            above = [c for c in self.rest.children[at] if self._centred(c) and c not in arms]
-            if not above or (chain and len(self.rest.children[at]) > 2):  # eyes and jaw: this is the head
+        while len(chain) == 0 or len(self.rest.children[at]) < FACE:
+            above = [
+                child
+                for child in self.rest.children[at]
+                if abs(self.offset[child]) < CENTRED * self.height
+                and child not in arms
+                and float((heads[child] - heads[at]) @ up) > CENTRED * self.height
+            ]
+            if not above:
                 break
-            at = max(above, key=lambda c: float(np.max(self.rest.heads[self._below(c)] @ self.rest.up)))
-            if float(self.rest.heads[at] @ self.rest.up) < float(self.rest.heads[attach] @ self.rest.up):
-                break
+            at = max(above, key=lambda c: float(np.max(heads[self._below(c)] @ up)))
             chain.append(at)
         if len(chain) > 2 and not self.rest.children[chain[-1]]:
-            steps = [
-                float(np.linalg.norm(self.rest.heads[b] - self.rest.heads[a])) for a, b in pairwise(chain)
-            ]
-            if steps[-1] > NEARLY * steps[-2]:
+            step = float(np.linalg.norm(heads[chain[-1]] - heads[chain[-2]]))
+            if float(np.linalg.norm(self.rest.tails[chain[-1]] - heads[chain[-1]])) < HEAD_LENGTH * step:
                 chain.pop()
-        return {"neck": chain[:-1], "head": chain[-1:]}
+        return chain
 
     def limb(self, root: int, is_leg: bool) -> tuple[list[int], ...] | None:
         """The bones of (collar, upper, lower, end, toe) of the limb that begins at ``root``."""

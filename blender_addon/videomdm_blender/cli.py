@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``videomdm retarget``: a clip onto a rig, from file to file."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from videomdm.errors import UserError
+
+from .clips import read_clip
+from .headless import Job, no_blender, run_in_process
+
+RIG_SUFFIXES = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".bvh")
+OUT_SUFFIXES = (".blend", ".fbx", ".glb", ".bvh")
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("clip", type=FILE)
+@click.argument("rig", type=FILE)
+@click.option("-o", "--out", type=FILE, required=True, help=f"File to write: {', '.join(OUT_SUFFIXES)}.")
+@click.option("--armature", default="", help="Name of the armature object, where the file has several.")
+@click.option("--mapping", type=FILE, help="Mapping file to use instead of finding the bones.")
+@click.option("--save-mapping", type=FILE, help="Write the mapping that was used to this file.")
+@click.option("--fps", type=click.FloatRange(1, 240), help="Frame rate.  [default: the rig file's]")
+@click.option("--start-frame", type=int, default=1, show_default=True, help="Frame of the first key.")
+@click.option("--in-place", is_flag=True, help="Leave out the travel over the floor.")
+def retarget(
+    clip: Path,
+    rig: Path,
+    out: Path,
+    armature: str,
+    mapping: Path | None,
+    save_mapping: Path | None,
+    fps: float | None,
+    start_frame: int,
+    in_place: bool,
+) -> None:
+    """Put the motion of CLIP (.npz, .bvh) onto the character in RIG (.blend, .fbx, .glb, .vrm, .bvh)."""
+    read_clip(clip)  # what is wrong with it is said before Blender starts
+    if rig.suffix.lower() not in RIG_SUFFIXES:
+        raise UserError(f"{rig} is no kind of rig file.", f"Use one of {', '.join(RIG_SUFFIXES)}.", "bad-rig")
+    for path in (rig, mapping):
+        if path is not None and not path.is_file():
+            raise UserError(f"{path} does not exist.", "Check the path.", "no-file")
+    if find_spec("bpy") is None:
+        raise no_blender()
+    done = run_in_process(
+        Job(
+            clip=str(clip.resolve()),
+            rig=str(rig.resolve()),
+            out=str(out.resolve()),
+            armature=armature,
+            mapping=str(mapping.resolve()) if mapping else "",
+            save_mapping=str(save_mapping.resolve()) if save_mapping else "",
+            fps=fps,
+            start_frame=start_frame,
+            in_place=in_place,
+        )
+    )
+    click.echo(f"{out}: {done.frames} frames at {done.fps:g} fps on {done.bones} bones ({done.family}).")
+    for note in done.notes:
+        click.echo(note)
