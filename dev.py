@@ -509,6 +509,11 @@ def docs(options: argparse.Namespace) -> int:
     return run([python, "-m", "mkdocs", *words], NO_MKDOCS_2_WARNING="1")
 
 
+def extension(options: argparse.Namespace) -> int:
+    """Build the Blender extension with Blender's own tool."""
+    return run([ensure(DEMO), ROOT / "blender_addon" / "build_extension.py", *options.rest])
+
+
 def env(options: argparse.Namespace) -> int:
     """Make the named environments and list all of them."""
     for name in options.names:
@@ -551,6 +556,7 @@ def parser() -> argparse.ArgumentParser:
     verb(lint, "the linters only")
     one = verb(docs, "build the documentation into site/")
     one.add_argument("--serve", action="store_true", help="show it on a local port while you write")
+    verb(extension, "build the Blender extension into dist/ (other arguments go to build_extension.py)")
     one = verb(env, "list the environments; make those that are named")
     one.add_argument(
         "names", nargs="*", choices=[[], *ENVIRONMENTS], metavar="NAME", help=", ".join(ENVIRONMENTS)
@@ -563,7 +569,7 @@ def main() -> int:
     """Run one command; returns the exit status."""
     options, rest = parser().parse_known_args()
     options.rest = rest
-    if rest and options.function not in (demo, test):
+    if rest and options.function not in (demo, test, extension):
         parser().error(f"unrecognised arguments: {' '.join(rest)}")
     if sys.version_info < (3, 11):  # noqa: UP036 - a person may well start this file with an older one
         other = find_python("3.11")
