@@ -24,7 +24,7 @@ PROMPTS = (
     "a person runs in a circle to the left",
 )
 FRAMES = 10  # figures in a row
-PITCH = 1.1  # metres from one figure to the next
+PITCH = 1.2  # metres from one figure to the next
 AZIMUTH, ELEVATION = math.radians(50.0), math.radians(8.0)  # of the viewer, from +Z towards +X, and upwards
 HEAD = 0.1  # metres: the drawn head's radius
 COLOURS = {"left": "#1b6ca8", "right": "#d1495b", "middle": "#3a3a3a"}
@@ -45,10 +45,10 @@ def draw_sheet(motions: Sequence[Motion], path: Path, title: str = "") -> Path:
     """Write a PNG with one row for each motion: its caption, ``FRAMES`` figures over time, its path from above."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16, 2.6 * len(motions) + 0.4), layout="constrained")
+    figure = Figure(figsize=(13.5, 2.6 * len(motions) + 0.4), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=11, color="#555555")
-    grid = figure.add_gridspec(len(motions), 2, width_ratios=(FRAMES * PITCH, 2.2))
+    grid = figure.add_gridspec(len(motions), 2, width_ratios=(FRAMES * PITCH, 2.6))
     for row, motion in enumerate(motions):
         _draw_figures(figure.add_subplot(grid[row, 0]), motion)
         _draw_path(figure.add_subplot(grid[row, 1]), motion)

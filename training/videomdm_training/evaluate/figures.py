@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures with their uncertainty, and the report that states them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from videomdm.motion.clip import write_atomically
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over clips.
+
+    interval: half the width of its 95 % interval, 1.96 standard errors; 0 for a single clip.
+    clips:    how many clips gave a value.
+    """
+
+    mean: float
+    interval: float
+    clips: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a measure is printed: its name in words, unit, the factor from SI, and digits after the point."""
+
+    words: str
+    unit: str
+    factor: float = 1.0
+    digits: int = 1
+
+
+MEASURES = {
+    "mpjpe": Measure("MPJPE", "mm", 1000),
+    "pa_mpjpe": Measure("PA-MPJPE", "mm", 1000),
+    "pck_50": Measure("PCK@50 mm", "%", 100),
+    "pck_100": Measure("PCK@100 mm", "%", 100),
+    "acceleration": Measure("acceleration error", "m/s²", 1, 2),
+    "gravity": Measure("gravity error", "degrees", 180 / math.pi, 2),
+    "depth": Measure("root depth error", "%", 100),
+    "path": Measure("root path error", "mm", 1000),
+    "foot_skate": Measure("foot skate", "m/s", 1, 3),
+    "sliding": Measure("standing frames that slide", "%", 100),
+    "contact": Measure("frames with a standing toe", "%", 100),
+    "penetration": Measure("floor penetration", "mm", 1000),
+    "below": Measure("frames below the floor", "%", 100),
+    "height": Measure("height above the floor", "mm", 1000),
+    "speed": Measure("joint speed", "m/s", 1, 2),
+    "jerk": Measure("jerk", "m/s³", 1, 0),
+    "bone_drift": Measure("bone length drift", "mm", 1000, 2),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: columns of figures by measure, and how they came about."""
+
+    title: str
+    notes: str
+    columns: Mapping[str, Mapping[str, Figure]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation of a model: settings that reproduce it, and its sections."""
+
+    settings: Mapping[str, Any]
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+    def markdown(self) -> str:
+        """The whole report for people."""
+        parts = ["# Evaluation", "Means over clips, ± half the 95 % interval.", *map(_table, self.sections)]
+        parts.append("\n".join(f"* {name}: {value}" for name, value in self.settings.items()))
+        return "\n\n".join(parts) + "\n"
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """Write ``evaluation.md`` and ``evaluation.json``, in SI units, into ``folder``."""
+        data = json.dumps(msgspec.to_builtins(self), indent=1, allow_nan=False).encode()
+        return (
+            write_atomically(folder / "evaluation.md", self.markdown().encode()),
+            write_atomically(folder / "evaluation.json", data),
+        )
+
+
+def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+    """Figures of the clips' values by measure; values that are nan do not count, nor measures without any."""
+    figures = {}
+    for name in dict.fromkeys(key for row in rows for key in row):
+        values = np.array([row[name] for row in rows if name in row and not math.isnan(row[name])])
+        if len(values):
+            error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+            figures[name] = Figure(float(values.mean()), float(1.96 * error), len(values))
+    return figures
+
+
+def _table(section: Section) -> str:
+    columns = list(section.columns)
+    names = list(dict.fromkeys(name for column in section.columns.values() for name in column))
+    lines = [
+        f"## {section.title}",
+        "",
+        section.notes,
+        "",
+        f"| | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
+    ]
+    for name in names:
+        measure = MEASURES[name]
+        cells = [_cell(section.columns[column].get(name), measure) for column in columns]
+        lines.append(f"| {measure.words}, {measure.unit} | {' | '.join(cells)} |")
+    clips = [max((f.clips for f in section.columns[column].values()), default=0) for column in columns]
+    lines.append(f"| clips | {' | '.join(map(str, clips))} |")
+    return "\n".join(lines)
+
+
+def _cell(figure: Figure | None, measure: Measure) -> str:
+    if figure is None:
+        return "-"
+    mean, interval = (
+        f"{measure.factor * value:.{measure.digits}f}" for value in (figure.mean, figure.interval)
+    )
+    return f"{mean} ± {interval}"
