@@ -100,6 +100,7 @@ def _walker_environment(folder: Path) -> dict[str, str]:
     paths = [str(HERE / "server"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": "1",  # the tests share the processors
         "VIDEOMDM_DATA": str(folder),
         "VIDEOMDM_PIPELINE": "walker:Walker",
         "WALKER_LOG": str(folder / "runs.jsonl"),

@@ -65,14 +65,8 @@ def generate(
     check_output(output)
     job = protocol.TextJob(prompt, seconds, seed, guidance, steps, samples, model)
     protocol.check_job(job)
-    with contextlib.ExitStack() as stack:
-        client = find_server(connection_file, curve_dir)
-        if client is None:
-            library = library or data_folder() / "library"
-            client = stack.enter_context(private_server(model or "base", library, pipeline))
-        stack.enter_context(client)
-        with progress_bar(steps) as show:
-            motions = client.generate(job, on_event=show)
+    with a_client(connection_file, curve_dir, model or "base", library, pipeline) as client:
+        motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)
 
@@ -87,6 +81,26 @@ def check_output(output: Path) -> None:
     folder = next(parent for parent in output.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UserError(f"{folder} is no folder that can be written to.", "Choose another --output.")
+
+
+@contextlib.contextmanager
+def a_client(
+    connection_file: Path, curve_dir: Path | None, model: str, library: Path | None, pipeline: str
+) -> Iterator[Client]:
+    """A client of the running server, or of one that runs ``model`` for as long as the context lasts."""
+    running = find_server(connection_file, curve_dir)
+    if running is None:
+        with private_server(model, library or data_folder() / "library", pipeline) as client:
+            yield client
+    else:
+        with running:
+            yield running
+
+
+def run(client: Client, job: protocol.Job) -> list[Motion]:
+    """Have a job done under a progress bar.  Ctrl-C cancels it."""
+    with progress_bar(job.steps) as show:
+        return client.generate(job, on_event=show)
 
 
 def find_server(connection_file: Path, curve_dir: Path | None) -> Client | None:

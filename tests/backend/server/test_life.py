@@ -124,11 +124,10 @@ def test_a_second_server_is_refused(
     assert backend.connection.pid == backend.process.pid
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "*", "::"])
 def test_other_interfaces_are_refused_without_keys(
-    launch: Callable[..., subprocess.Popen[str]], tmp_path: Path, host: str
+    launch: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    line = run_serve(launch, tmp_path, "--host", host)
+    line = run_serve(launch, tmp_path, "--host", "0.0.0.0")
     assert "unencrypted" in line
     assert "--curve-dir" in line
 
@@ -136,7 +135,6 @@ def test_other_interfaces_are_refused_without_keys(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--host", "no.such.host.invalid"), "is not known"),
         (("--model", "broken"), "The model broken is damaged. Download it again."),
         (
             ("--model", "heavy"),

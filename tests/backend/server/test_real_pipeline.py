@@ -56,7 +56,7 @@ def test_a_prompt_becomes_motion(real: Backend) -> None:
 
 def test_cancel_between_two_steps_and_go_on(real: Backend) -> None:
     with real.client() as client:
-        job = protocol.TextJob("a person walks", 10.0, steps=50, samples=16)
+        job = protocol.TextJob("a person walks", 10.0, steps=50, samples=4)
 
         def stop(event: Any) -> None:
             if isinstance(event, protocol.Progress) and event.fraction > 0:

@@ -162,6 +162,11 @@ def test_other_addresses_need_encryption(host: str) -> None:
     assert security.interface_address(host, encrypted=True)
 
 
+def test_a_host_that_is_not_known() -> None:
+    with pytest.raises(UserError, match="is not known"):
+        security.interface_address("no.such.host.invalid", encrypted=False)
+
+
 def test_tokens() -> None:
     token = security.new_token()
     assert token != security.new_token()
