@@ -95,9 +95,8 @@ def fit_cameras(
     full = _Observations.of(positions[:, chosen], xy[:, chosen], weight[:, chosen])
     # The pivot of the rotation differs between the two selections of frames.
     t = t + _matvec(R, full.pivot - coarse.pivot)
-    depth = t[..., 2]
-    noise = xp.clip(_rms(full, R, t), max=HUBER / xp.clip(depth, min=1.0))
-    R, t = _refine(full, R, t, _Scale.of(depth, noise, upright), iterations)
+    scale = _Scale.of(t[..., 2], _noise(full, R, t), upright)
+    R, t = _refine(full, R, t, scale, iterations)
     error = xp.where(full.count >= FEWEST, _rms(full, R, t), xp.zeros_like(full.count) + float("inf"))
     return CameraFit(Camera(R, t - _matvec(R, full.pivot)), error)
 
@@ -180,6 +179,14 @@ def _rms(seen: _Observations, R: Array, t: Array) -> Array:
     xp = array_namespace(R)
     _, _, residual = _residuals(seen, R, t)
     return xp.sqrt(xp.sum(seen.weight * xp.sum(residual**2, axis=-1), axis=-1))
+
+
+def _noise(seen: _Observations, R: Array, t: Array) -> Array:
+    """(B,) the usual distance between projected and seen joints; wild ones count as no more than ``HUBER``."""
+    xp = array_namespace(R)
+    _, camera, residual = _residuals(seen, R, t)
+    distance = xp.sqrt(xp.sum(residual**2, axis=-1))
+    return xp.sum(seen.weight * xp.minimum(distance, HUBER / camera[..., 2]), axis=-1)
 
 
 @dataclass(frozen=True)

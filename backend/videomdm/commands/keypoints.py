@@ -67,6 +67,8 @@ def keypoints(
 
     if not source.exists():
         raise UserError(f"There is no file or folder {source}.", "Check the path.")
+    if source.resolve() in {path.resolve() for path in (output, overlay) if path is not None}:
+        raise UserError(f"{source} would be overwritten.", "Choose another name for the output.")
     if formats.is_keypoint_source(source):
         if overlay is not None:
             raise UserError(
@@ -89,9 +91,9 @@ def keypoints(
         found = choose_person(detect_people(video, progress=True), person)
     if clean:
         found = clean_keypoints(found)
+    found.save(output)
     if overlay is not None:
         write_overlay(overlay, video, found, progress=True)
-    found.save(output)
     for note in found.provenance.get("notes", []):
         click.echo(f"Note: {note}", err=True)
     click.echo(

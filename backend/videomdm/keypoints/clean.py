@@ -19,16 +19,14 @@ from .keypoints import Keypoints
 from .layout import INDEX
 
 LEAST_CONFIDENCE = 0.1
-# What detectors exchange together: the whole body, where they doubt front and back, or limbs from the second
-# joint on; with the joint that such a limb hangs on.
+# What detectors exchange together: the trunk with the face, where they doubt front and back, and limbs from the
+# second joint on; with the joint that such a limb hangs on.
 EXCHANGED = (
-    (
-        "",
-        ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel"),
-    ),
+    ("", ("eye", "ear", "shoulder", "hip")),
     ("shoulder", ("elbow", "wrist")),
     ("hip", ("knee", "ankle", "big_toe", "small_toe", "heel")),
 )
+CROSSED = 2.0  # the price of a frame in which both knees or elbows are on the wrong side
 FILLED = 0.5  # a filled-in point has this part of its neighbours' confidence
 
 
@@ -69,25 +67,26 @@ def drop_faint(keypoints: Keypoints, least: float = LEAST_CONFIDENCE) -> Keypoin
     return replace(keypoints, confidence=np.where(keypoints.confidence < least, 0, keypoints.confidence))
 
 
-def repair_sides(keypoints: Keypoints, penalty: float = 10.0, bias: float = 10.0) -> Keypoints:
+def repair_sides(keypoints: Keypoints, penalty: float = 2.0, bias: float = 2.0) -> Keypoints:
     """Put left and right back where a detector exchanged them for some frames.
 
-    For the whole body, then arms and legs: the assignment (as detected, or exchanged) of every frame is chosen
-    so that the points move smoothly, by dynamic programming over second differences; each point's price grows
-    with the square, 1 at a twentieth of the body's size, and is at most 4.  Legs that pass each other keep
-    their sides, as they keep their speed.  A frame in which both knees (elbows) cross the line between the hips
-    (shoulders) costs up to 1.  ``penalty`` is the price of a change between two frames, ``bias`` the price of
-    each second exchanged, so that without strong evidence the detector is believed.
+    For the trunk, then arms and legs: the assignment (as detected, or exchanged) of every frame is chosen so that
+    the points move smoothly, by dynamic programming over second differences; each point's price grows with the
+    square, 1 at a twentieth of the body's size, and is at most 4.  Legs that pass each other keep their sides,
+    as they keep their speed.  A frame in which knees (elbows) lie the other way round than the hips (shoulders)
+    costs up to ``CROSSED``.  ``penalty`` is the price, for each pair of points, of a change between two frames,
+    ``bias`` that of each second exchanged, so that without strong evidence the detector is believed.
     """
     for anchor, names in EXCHANGED:
         left = [INDEX[f"left_{name}"] for name in names]
         right = [INDEX[f"right_{name}"] for name in names]
         scale = body_size(keypoints) / 20
         price = np.zeros((len(keypoints), 2))
-        price[:, 1] = bias / keypoints.fps
+        price[:, 1] = bias * len(names) / keypoints.fps
         if anchor:
             price += _crossing_costs(keypoints, anchor, names[0], scale)
-        exchanged = _cheapest_states(_bend_costs(keypoints, left, right, scale), price, penalty)
+        costs = _bend_costs(keypoints, left, right, scale)
+        exchanged = _cheapest_states(costs, price, penalty * len(names))
         points, confidence = keypoints.points.copy(), keypoints.confidence.copy()
         for array in (points, confidence):
             array[np.ix_(exchanged, left + right)] = array[np.ix_(exchanged, right + left)]
@@ -96,12 +95,17 @@ def repair_sides(keypoints: Keypoints, penalty: float = 10.0, bias: float = 10.0
 
 
 def _crossing_costs(keypoints: Keypoints, anchor: str, joint: str, scale: float) -> np.ndarray:
-    """(T, 2): the price of left and right joint lying the other way round than the joints they hang on."""
+    """(T, 2): the price of left and right joint lying the other way round than the joints they hang on.
+
+    It counts in full from in front and from behind; from the side, where legs pass each other, not at all.
+    """
     at = [INDEX[f"{side}_{name}"] for name in (anchor, joint) for side in ("left", "right")]
     left_anchor, right_anchor, left, right = np.moveaxis(keypoints.points[:, at].astype(np.float64), 1, 0)
-    same_way = ((left_anchor - right_anchor) * (left - right)).sum(axis=-1) / scale**2
-    seen = keypoints.confidence[:, at].min(axis=1)
-    return seen[:, None] * np.clip(np.stack([-same_way, same_way], axis=1), 0.0, 1.0)
+    across = left_anchor - right_anchor
+    frontal = np.clip(np.linalg.norm(across, axis=-1) / scale - 0.75, 0.0, 1.0)
+    same_way = (across * (left - right)).sum(axis=-1) / scale**2
+    certain = keypoints.confidence[:, at].min(axis=1) * frontal
+    return CROSSED * certain[:, None] * np.clip(np.stack([-same_way, same_way], axis=1), 0.0, 1.0)
 
 
 def _bend_costs(keypoints: Keypoints, left: list[int], right: list[int], scale: float) -> np.ndarray:
@@ -146,7 +150,7 @@ def drop_outliers(keypoints: Keypoints, window: float = 0.3, deviations: float =
     """Points that leap away and back count as not seen (Hampel identifier).
 
     A point is an outlier where it lies further from the running median over ``window`` seconds than
-    ``deviations`` times the usual distance there, and further than a tenth of the body's size.
+    ``deviations`` times the usual distance there, or 0.3 of the body's size, but never within a tenth of it.
     """
     size = body_size(keypoints)
     length = max(2, round(window * keypoints.fps) // 2) * 2 + 1
@@ -159,7 +163,8 @@ def drop_outliers(keypoints: Keypoints, window: float = 0.3, deviations: float =
         centre = median_filter(track, size=(length, 1), mode="nearest")
         distance = np.linalg.norm(track - centre, axis=-1)
         usual = 1.4826 * median_filter(distance, size=length, mode="nearest")
-        confidence[seen[distance > np.maximum(deviations * usual, 0.1 * size)], point] = 0
+        limit = np.clip(deviations * usual, 0.1 * size, 0.3 * size)
+        confidence[seen[distance > limit], point] = 0
     return replace(keypoints, confidence=confidence)
 
 

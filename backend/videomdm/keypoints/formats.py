@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ COMMON_SIZES = (
 # Frame numbers that leave more than this many holes for each frame present are no frame numbers.
 MOST_HOLES = 20
 
-Person = tuple[int | None, str, list[float]]  # frame number, image name, the flat x, y, confidence list
+Person = tuple[str, list[float]]  # the frame's name and the flat list x, y, confidence
 
 
 def load_any(
@@ -60,6 +59,11 @@ def load_any(
     """
     path = Path(path)
     if not path.is_dir() and _is_ours(path):
+        if fps is not None or size is not None:
+            raise UserError(
+                f"{path} is a videomdm keypoints file and tells its own frame rate and image size.",
+                "Leave them out.",
+            )
         return Keypoints.load(path)
     return choose_person(read_people(path, fps, size), person)
 
@@ -70,10 +74,10 @@ def read_people(
     """Everybody in an OpenPose folder or an AlphaPose or COCO result list; parameters as ``load_any``."""
     path = Path(path)
     if path.is_dir():
-        persons, known_frames, kind = _openpose(path)
+        persons, names, kind = _openpose(path)
     else:
-        persons, known_frames, kind = _result_list(path)
-    lengths = {len(flat) for _, _, flat in persons}
+        persons, names, kind = _result_list(path)
+    lengths = {len(flat) for _, flat in persons}
     if not persons:
         raise UserError(f"Nobody is to be seen in {path}.", "Choose footage in which a person is visible.")
     if len(lengths) > 1 or lengths.pop() % 3:
@@ -81,20 +85,20 @@ def read_people(
             f"The people in {path} do not all have the same number of keypoints.",
             "Export the folder or file again with one body model.",
         )
-    points = np.array([flat for _, _, flat in persons], dtype=np.float64).reshape(len(persons), -1, 3)
+    points = np.array([flat for _, flat in persons], dtype=np.float64).reshape(len(persons), -1, 3)
     detector = layout.guess_detector(points)
     canonical = layout.to_canonical(points, detector)
-    numbers, notes = _frame_numbers(persons, known_frames)
+    numbers, notes = _frame_numbers(names)
     if size is None:
         size = _guess_size(canonical)
         notes.append(f"The image size is not in {path.name}; {size[0]} x {size[1]} was assumed.")
     if fps is None:
         fps = ASSUMED_FPS
         notes.append(f"The frame rate is not in {path.name}; {fps:g} frames per second were assumed.")
-    first, last = min(numbers[1]), max(numbers[1])
-    frames: list[list[np.ndarray]] = [[] for _ in range(last - first + 1)]
-    for number, person in zip(numbers[0], canonical, strict=True):
-        frames[number - first].append(person)
+    first = min(numbers.values())
+    frames: list[list[np.ndarray]] = [[] for _ in range(max(numbers.values()) - first + 1)]
+    for (name, _), person in zip(persons, canonical, strict=True):
+        frames[numbers[name] - first].append(person)
     return People(
         frames=[np.array(frame).reshape(-1, layout.COUNT, 3) for frame in frames],
         fps=fps,
@@ -121,7 +125,7 @@ def _decode(path: Path) -> Any:
         return msgspec.json.decode(read_bytes(path))
     except msgspec.DecodeError as error:
         raise UserError(
-            f"{path} is not complete JSON ({error}).", "Export it again; it may have been cut off."
+            f"{path} is not valid JSON ({error}).", "Export it again; it may have been cut off."
         ) from error
 
 
@@ -140,7 +144,7 @@ def _numbers(value: Any, where: str) -> list[float]:
     return flat
 
 
-def _openpose(folder: Path) -> tuple[list[Person], list[int | None], str]:
+def _openpose(folder: Path) -> tuple[list[Person], list[str], str]:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise UserError(
@@ -159,19 +163,18 @@ def _openpose(folder: Path) -> tuple[list[Person], list[int | None], str]:
             if not isinstance(person, dict) or "pose_keypoints_2d" not in person:
                 raise UserError(f"{file} has a person without pose_keypoints_2d.", "Export the folder again.")
             if person["pose_keypoints_2d"]:
-                flat = _numbers(person["pose_keypoints_2d"], str(file))
-                persons.append((_last_number(file.stem), file.stem, flat))
-    return persons, [_last_number(file.stem) for file in files], "openpose"
+                persons.append((file.name, _numbers(person["pose_keypoints_2d"], str(file))))
+    return persons, [file.name for file in files], "openpose"
 
 
-def _result_list(path: Path) -> tuple[list[Person], list[int | None], str]:
+def _result_list(path: Path) -> tuple[list[Person], list[str], str]:
     content = _decode(path)
     if isinstance(content, dict) and "people" in content:
         raise UserError(f"{path} is one frame of OpenPose output.", "Give the folder that holds all frames.")
     if not isinstance(content, list):
         raise UserError(
             f"{path} holds no keypoints of a known format.",
-            "Known are folders of OpenPose JSON, AlphaPose or COCO result lists, and videomdm keypoints files.",
+            "Known are OpenPose folders, AlphaPose and COCO result lists, and videomdm keypoints files.",
         )
     persons: list[Person] = []
     for index, entry in enumerate(content):
@@ -180,42 +183,25 @@ def _result_list(path: Path) -> tuple[list[Person], list[int | None], str]:
                 f"Entry {index} of {path} has no keypoints or no image_id.",
                 "Export it again as an AlphaPose or COCO result list.",
             )
-        name = str(entry["image_id"])
-        persons.append(
-            (_last_number(Path(name).stem), name, _numbers(entry["keypoints"], f"Entry {index} of {path}"))
-        )
-    return persons, [number for number, _, _ in persons], "alphapose"
+        persons.append((str(entry["image_id"]), _numbers(entry["keypoints"], f"Entry {index} of {path}")))
+    return persons, list(dict.fromkeys(name for name, _ in persons)), "alphapose"
 
 
-def _last_number(stem: str) -> int | None:
-    """The last number in a file's name; OpenPose appends "_keypoints" to it."""
-    numbers = re.findall(r"\d+", stem.removesuffix("_keypoints"))
-    return int(numbers[-1]) if numbers else None
+def _frame_numbers(names: list[str]) -> tuple[dict[str, int], list[str]]:
+    """The number of each frame, by its name, and notes.
 
-
-def _frame_numbers(
-    persons: list[Person], known_frames: list[int | None]
-) -> tuple[tuple[list[int], list[int]], list[str]]:
-    """The frame number of each person and of each frame known to exist, and notes.
-
-    Where the names carry no usable numbers the frames are counted in the order in which they come.
+    It is the last number in the name (OpenPose appends "_keypoints" to it).  Where that does not tell the frames
+    apart, or leaves too many holes, the frames are counted in the order in which they come.
     """
-    numbers = [number for number in known_frames if number is not None]
-    if len(numbers) == len(known_frames):
-        span = max(numbers) - min(numbers) + 1
-        if span <= (MOST_HOLES + 1) * len(set(numbers)):
-            return ([number for number, _, _ in persons if number is not None], numbers), []
-    order = _order(name for _, name, _ in persons)
+    found = [re.findall(r"\d+", Path(name).stem.removesuffix("_keypoints")) for name in names]
+    if all(found):
+        numbers = {name: int(digits[-1]) for name, digits in zip(names, found, strict=True)}
+        distinct = set(numbers.values())
+        span = max(distinct) - min(distinct) + 1
+        if len(distinct) == len(names) and span <= (MOST_HOLES + 1) * len(names):
+            return numbers, []
     note = "The frames carry no usable numbers; they were taken in the order in which they come."
-    counted = [order[name] for _, name, _ in persons]
-    return (counted, counted), [note]
-
-
-def _order(names: Iterable[str]) -> dict[str, int]:
-    order: dict[str, int] = {}
-    for name in names:
-        order.setdefault(name, len(order))
-    return order
+    return {name: index for index, name in enumerate(names)}, [note]
 
 
 def _guess_size(canonical: np.ndarray) -> tuple[int, int]:

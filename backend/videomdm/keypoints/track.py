@@ -20,6 +20,7 @@ from .people import People
 SEEN = 0.1  # points of lower confidence say nothing about where a person is
 POINT_WIDTH = 0.1  # of the person's size: how far points may lie apart and still be alike
 LEAST_LIKENESS = 0.12  # below this two detections are never the same person
+LISTED = 5  # people described in a note
 MEMORY = 1.0  # seconds that a person may be hidden and still be recognised
 RECENT = 4  # detections of a track that a new one is compared with
 LOYALTY = 0.2  # of two equally near tracks the one known for a second or longer is preferred by this much
@@ -39,40 +40,43 @@ class Track:
     @property
     def score(self) -> float:
         """How likely this is the person the footage is about: time seen x confidence x size (pixels)."""
-        return float(sum(person[:, 2].mean() * size_of(person) for person in self.people))
+        people = np.stack(self.people)
+        return float((people[..., 2].mean(axis=-1) * size_of(people)).sum())
 
 
-def size_of(person: np.ndarray) -> float:
-    """Diagonal of the box around the points seen of (27, 3), pixels; 0 if there are none."""
-    box = box_of(person)
-    return float(np.hypot(box[2] - box[0], box[3] - box[1]))
+def size_of(people: np.ndarray) -> np.ndarray:
+    """Diagonal (...) of the box around the points seen of people (..., 27, 3), pixels; 0 if there are none."""
+    box = box_of(people)
+    return np.hypot(box[..., 2] - box[..., 0], box[..., 3] - box[..., 1])
 
 
-def box_of(person: np.ndarray) -> np.ndarray:
-    """(4,) left, top, right, bottom of the points seen of (27, 3); zeros if there are none."""
-    points = person[person[:, 2] > SEEN, :2]
-    return np.concatenate([points.min(axis=0), points.max(axis=0)]) if len(points) else np.zeros(4)
+def box_of(people: np.ndarray) -> np.ndarray:
+    """(..., 4) left, top, right, bottom of the points seen of people (..., 27, 3); zeros if there are none."""
+    seen = (people[..., 2] > SEEN)[..., None]
+    low = np.where(seen, people[..., :2], np.inf).min(axis=-2)
+    high = np.where(seen, people[..., :2], -np.inf).max(axis=-2)
+    return np.where(seen.any(axis=-2), np.concatenate([low, high], axis=-1), 0.0)
 
 
-def likeness(a: np.ndarray, b: np.ndarray, slack: float = 1.0) -> float:
-    """0 (elsewhere) to 1 (the same points): mean of keypoint similarity and box overlap of two (27, 3) people.
+def likeness(a: np.ndarray, b: np.ndarray, slack: float | np.ndarray = 1.0) -> np.ndarray:
+    """0 (elsewhere) to 1 (the same points): mean of keypoint similarity and box overlap of people (..., 27, 3).
 
-    ``slack`` widens what counts as near, for detections that lie some frames apart.
+    Broadcasts.  ``slack`` (...) widens what counts as near, for detections that lie some frames apart.
     """
-    size = max(size_of(a), size_of(b), 1.0)
-    both = (a[:, 2] > SEEN) & (b[:, 2] > SEEN)
-    if both.sum() < 3:
-        return 0.0
-    distance = np.linalg.norm(a[both, :2] - b[both, :2], axis=-1) / (POINT_WIDTH * size * slack)
-    similarity = float(np.exp(-(distance**2) / 2).mean())
-    return (similarity + _overlap(box_of(a), box_of(b))) / 2
+    both = (a[..., 2] > SEEN) & (b[..., 2] > SEEN)
+    near = POINT_WIDTH * np.maximum(np.maximum(size_of(a), size_of(b)), 1.0) * slack
+    distance = np.linalg.norm(a[..., :2] - b[..., :2], axis=-1) / near[..., None]
+    count = both.sum(axis=-1)
+    similarity = (np.exp(-(distance**2) / 2) * both).sum(axis=-1) / np.maximum(count, 1)
+    return np.where(count >= 3, (similarity + _overlap(box_of(a), box_of(b))) / 2, 0.0)
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    inner = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0))
-    union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inner
-    return float(inner / union) if union > 0 else 0.0
+def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union (...) of boxes (..., 4)."""
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    inner = np.maximum(sides, 0.0).prod(axis=-1)
+    union = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1) - inner
+    return np.where(union > 0, inner / np.where(union > 0, union, 1.0), 0.0)
 
 
 def are_twins(a: np.ndarray, b: np.ndarray) -> bool:
@@ -85,7 +89,7 @@ def are_twins(a: np.ndarray, b: np.ndarray) -> bool:
         return False
     straight = np.linalg.norm(a[both, :2] - b[both, :2], axis=-1)
     crossed = np.linalg.norm(a[both, :2] - b[list(SWAP)][both, :2], axis=-1)
-    near = POINT_WIDTH * max(min(size_of(a), size_of(b)), 1.0)
+    near = POINT_WIDTH * np.maximum(np.minimum(size_of(a), size_of(b)), 1.0)
     return float((np.minimum(straight, crossed) < near).mean()) > 0.5
 
 
@@ -106,9 +110,8 @@ def find_tracks(people: People) -> list[Track]:
     for frame, everybody in enumerate(people.frames):
         everybody = without_twins(everybody)
         open_tracks = [track for track in tracks if frame - track.frames[-1] <= memory]
-        alike = np.array(
-            [[_continues(track, frame, person, people.fps) for person in everybody] for track in open_tracks]
-        ).reshape(len(open_tracks), len(everybody))
+        alike = np.array([_continues(track, frame, everybody, people.fps) for track in open_tracks])
+        alike = alike.reshape(len(open_tracks), len(everybody))
         known = np.array([min(1.0, len(track.frames) / people.fps) for track in open_tracks])
         taken = set()
         for row, column in zip(*linear_sum_assignment(-(alike + LOYALTY * known[:, None])), strict=True):
@@ -120,16 +123,15 @@ def find_tracks(people: People) -> list[Track]:
     return sorted(tracks, key=lambda track: -track.score)
 
 
-def _continues(track: Track, frame: int, person: np.ndarray, fps: float) -> float:
-    """How well a person continues a track; the best of its last few detections counts, as one may be broken.
+def _continues(track: Track, frame: int, everybody: np.ndarray, fps: float) -> np.ndarray:
+    """How well each of (P, 27, 3) people continues a track (P,).
 
-    The slack grows with the time since the detection.
+    The best of the track's last few detections counts, as one may be broken.  The slack grows with the time since
+    the detection.
     """
-    best = 0.0
-    for last, before in zip(track.people[-RECENT:], track.frames[-RECENT:], strict=True):
-        seconds = (frame - before - 1) / fps
-        best = max(best, likeness(last, person, slack=1.0 + 4.0 * seconds))
-    return best
+    last = np.stack(track.people[-RECENT:])
+    seconds = (frame - 1 - np.array(track.frames[-RECENT:])) / fps
+    return likeness(last[:, None], everybody[None], 1.0 + 4.0 * seconds[:, None]).max(axis=0)
 
 
 def choose_person(people: People, person: int = 1) -> Keypoints:
@@ -148,8 +150,11 @@ def choose_person(people: People, person: int = 1) -> Keypoints:
         )
     notes = list(people.notes)
     if len(tracks) > 1:
-        listed = "; ".join(_describe(number, track, people.fps) for number, track in enumerate(tracks, 1))
-        notes.append(f"{len(tracks)} people were found ({listed}). Person {person} was taken.")
+        listed = [_describe(number, track, people.fps) for number, track in enumerate(tracks[:LISTED], 1)]
+        more = "; ..." if len(tracks) > LISTED else ""
+        notes.append(
+            f"{len(tracks)} people were found ({'; '.join(listed)}{more}). Person {person} was taken."
+        )
     return to_keypoints(tracks[person - 1], people).noted(
         **people.provenance, person=person, people=len(tracks), notes=notes
     )

@@ -82,8 +82,8 @@ class Video:
         self._end = np.inf if end is None else end
         with self._open() as container:
             stream = container.streams.video[0]
-            self._own_fps = float(stream.average_rate or stream.guessed_rate or USUAL_FPS)
-            seconds = _length(container, stream)
+            self._own_fps, seconds = _timing(container, stream)
+        with self._open() as container:
             first = next((image for _, image in self._timed(container)), None)
         if first is None:
             raise self._unreadable("it has no pictures")
@@ -111,15 +111,15 @@ class Video:
             for at, image in self._timed(container, begin):
                 if before is not None:
                     middle = (before[0] + at) / 2
-                    while begin + given * step < min(middle, self._end - 1e-6):
+                    while begin + given * step < min(middle, self._end - 1e-3 * step):
                         yield before[1]
                         given += 1
                     if middle >= self._end:
                         return
                 before = (at, image)
         if before is not None:
-            last = before[0] + 0.5 / min(self._own_fps, self.info.fps)
-            while begin + given * step < min(last, self._end - 1e-6):
+            over = min(before[0] + 1 / self._own_fps, self._end) - 1e-3 * step
+            while begin + given * step < over:
                 yield before[1]
                 given += 1
 
@@ -160,13 +160,22 @@ class Video:
         )
 
 
-def _length(container: Any, stream: Any) -> float:
-    """Seconds; infinite where the file does not say."""
+def _timing(container: Any, stream: Any) -> tuple[float, float]:
+    """Mean frames per second and seconds of a video, from its packets' timestamps.
+
+    Where it has none, what its header says; the length is then infinite if the header does not tell.
+    """
+    times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    if len(times) > 1 and stream.time_base and max(times) > min(times):
+        span = float((max(times) - min(times)) * stream.time_base)
+        rate = (len(times) - 1) / span
+        # Timestamps are rounded, whole rates are common.
+        rate = round(rate) if abs(rate - round(rate)) < 0.005 else rate
+        return rate, span + 1 / rate
+    rate = float(stream.average_rate or stream.guessed_rate or USUAL_FPS)
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if container.duration:
-        return container.duration / 1e6
-    return float("inf")
+        return rate, float(stream.duration * stream.time_base)
+    return rate, container.duration / 1e6 if container.duration else float("inf")
 
 
 def _upright(frame: Any) -> np.ndarray:
