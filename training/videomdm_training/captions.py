@@ -15,15 +15,21 @@ _SWAPS = {
     "right": "left",
     "clockwise": "counterclockwise",
     "counterclockwise": "clockwise",
+    "counter-clockwise": "clockwise",
+    "counter clockwise": "clockwise",
+    "anticlockwise": "clockwise",
+    "anti-clockwise": "clockwise",
     "leftward": "rightward",
     "rightward": "leftward",
     "leftwards": "rightwards",
     "rightwards": "leftwards",
 }
-_SWAP_PATTERN = re.compile(r"\b(" + "|".join(_SWAPS) + r")\b", re.IGNORECASE)
+_SWAP_PATTERN = re.compile(r"\b(" + "|".join(sorted(_SWAPS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
 # "right" that names no side stays
 _NOT_A_SIDE = re.compile(
-    r"\bright (away|now|after|before|angle|in front)|\ball right\b|\bupright\b", re.IGNORECASE
+    r"(?<!\bthe )(?<!turn )(?<!turns )(?<!turning )"
+    r"\bright[ -](away|now|after|before|down|angled?|angles|in front)\b|\ball right\b",
+    re.IGNORECASE,
 )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FRAME_MULTIPLE = 4  # frames: batches are cut to a multiple, as one token stands for several
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -34,7 +36,7 @@ class Clips:
         frames: Mapping[str, Tensor],
         lengths: Tensor,
         weights: Tensor | None = None,
-        multiple: int = 4,
+        multiple: int = FRAME_MULTIPLE,
         window: int = 512,
     ) -> None:
         """Hold ``frames`` (F, ...) of clips of ``lengths`` (M,).

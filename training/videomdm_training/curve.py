@@ -13,7 +13,8 @@ import numpy as np
 from videomdm.errors import UserError
 from videomdm.motion.clip import write_atomically
 
-LOG = "log.jsonl"
+from .engine import LOG
+
 VALIDATION = "validation/"
 NO_LOSSES = {"step", "seconds", "gradient"}
 SMOOTHED = 0.02  # part of the curve, to each side, whose median the bold line shows
@@ -22,8 +23,7 @@ SMOOTHED = 0.02  # part of the curve, to each side, whose median the bold line s
 def read_log(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Steps and values of everything that a run logged, by name.
 
-    A run that was killed logs some steps again when it goes on: the last word counts.  A half-written last line
-    is passed over; UserError where there is no log or it holds something else.
+    A half-written last line is passed over; UserError where there is no log or it holds something else.
     """
     path = run / LOG if run.is_dir() else run
     try:

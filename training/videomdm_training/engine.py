@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from videomdm.errors import UserError
+from videomdm.motion.clip import write_atomically
 
 StepLosses = Callable[[nn.Module, int, torch.Generator], dict[str, Tensor]]
 STATE = "state.pt"
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,13 @@ def run(
     first, before = 0, 0.0
     state = load_state(folder / STATE) if (folder / STATE).is_file() else None
     if state is not None:
-        network.load_state_dict(state["network"])
+        try:
+            network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise UserError(
+                f"The training state in {folder} is of another network.",
+                "Go on with the sizes that it was started with, or choose another folder.",
+            ) from error
     network = network.to(fabric.device)
     average = Average(network, config.ema)
     model, optimiser = fabric.setup(network, optimiser)
@@ -160,6 +168,8 @@ def run(
             weight.copy_(state["average"][name])
         first, before = int(state["step"]), float(state["seconds"])
     folder.mkdir(parents=True, exist_ok=True)
+    if fabric.global_rank == 0:
+        trim_log(folder / LOG, first)
 
     def save(step: int) -> None:
         if fabric.global_rank == 0:
@@ -177,7 +187,7 @@ def run(
     writer = _writer(folder) if fabric.global_rank == 0 else None
     step = first
     with (
-        open(folder / "log.jsonl", "a", encoding="utf-8") as log,
+        open(folder / LOG, "a", encoding="utf-8") as log,
         tqdm(
             total=config.steps, initial=first, unit="step", smoothing=0.02, disable=fabric.global_rank > 0
         ) as bar,
@@ -207,6 +217,8 @@ def run(
             if config.time_limit and time.monotonic() - started > config.time_limit:
                 break
     save(step)
+    if writer is not None:
+        writer.close()
     network.load_state_dict(average.weights)
     return Outcome(network.eval(), step, step >= config.steps, before + time.monotonic() - started)
 
@@ -231,6 +243,20 @@ def _writer(folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder / "tensorboard"))
+
+
+def trim_log(path: Path, step: int) -> None:
+    """Remove from a log what a killed run wrote after the state of ``step`` was saved: it will be written again."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if int(json.loads(line)["step"]) <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue  # half-written
+    write_atomically(path, "".join(kept).encode())
 
 
 def _log(file: Any, writer: Any, step: int, row: dict[str, float]) -> None:

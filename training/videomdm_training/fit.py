@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from videomdm.diffusion.schedule import Schedule, cosine
+from videomdm.errors import UserError
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
 from videomdm.motion.representation import decode
 
 from . import engine
 from .captions import CaptionTable
-from .clips import Batch
+from .clips import FRAME_MULTIPLE, Batch
 from .losses import (
     DepthWeighting,
     alignment_loss,
@@ -71,6 +72,21 @@ class FitConfig:
     views: int = 2
     mirror: bool = True
     diffusion_steps: int = 50
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.views, self.loss.buckets) < 1 or self.loss.low_noise_steps < self.loss.buckets:
+            raise UserError(
+                "batch, views, loss.buckets and the steps in a bucket must be at least 1.",
+                "Change the configuration.",
+            )
+        if self.loss.low_noise_steps >= self.diffusion_steps:
+            raise UserError(
+                "loss.low_noise_steps must be fewer than diffusion_steps.", "Change the configuration."
+            )
+        if FRAME_MULTIPLE % self.sizes.patch:
+            raise UserError(
+                f"sizes.patch must divide {FRAME_MULTIPLE}, to which clips are cut.", "Choose 1, 2 or 4."
+            )
 
 
 class VideoMDM:

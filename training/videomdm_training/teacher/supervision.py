@@ -18,7 +18,7 @@ from videomdm.camera import Camera, to_world
 from videomdm.model.lifter import Lifter
 from videomdm.motion.representation import decode, encode
 
-from ..clips import Clips
+from ..clips import FRAME_MULTIPLE, Clips
 from ..views import CameraConfig, DetectorConfig, observe, sample_cameras
 
 
@@ -51,7 +51,7 @@ class Supervision:
 
 
 def _padded(clips: list[SourceClip], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    lengths = torch.tensor([len(c.positions) // 4 * 4 for c in clips])
+    lengths = torch.tensor([len(c.positions) // FRAME_MULTIPLE * FRAME_MULTIPLE for c in clips])
     T = int(lengths.max())
     rows = [c.positions[torch.arange(T).clamp(max=int(n) - 1)] for c, n in zip(clips, lengths, strict=True)]
     mask = torch.arange(T)[None] < lengths[:, None]
