@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import click
 
 from .. import protocol
-from ..connection import data_folder
 from . import options
-from .generate import check_output, find_server, private_server, progress_bar, write
+from .generate import a_client, check_output, run, write
 
 
 @click.command()
@@ -64,13 +62,7 @@ def lift(
         seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model
     )
     protocol.check_job(job)
-    with contextlib.ExitStack() as stack:
-        client = find_server(connection_file, curve_dir)
-        if client is None:
-            library = library or data_folder() / "library"
-            client = stack.enter_context(private_server(model or "base", library, pipeline))
-        stack.enter_context(client)
-        with progress_bar(steps) as show:
-            motions = client.generate(job, on_event=show)
+    with a_client(connection_file, curve_dir, model or "base", library, pipeline) as client:
+        motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)
