@@ -63,9 +63,9 @@ def generate(
     Uses the running server of `videomdm serve`, or else one of its own for this one call.
     """
     check_output(output)
-    job = protocol.TextJob(prompt, seconds, seed, guidance, steps, samples, model)
+    job = protocol.TextJob(prompt, seconds, seed, guidance, steps, samples, model_name(model))
     protocol.check_job(job)
-    with a_client(connection_file, curve_dir, model or "base", library, pipeline) as client:
+    with a_client(connection_file, curve_dir, model, library, pipeline) as client:
         motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)
@@ -87,14 +87,22 @@ def check_output(output: Path) -> None:
 def a_client(
     connection_file: Path, curve_dir: Path | None, model: str, library: Path | None, pipeline: str
 ) -> Iterator[Client]:
-    """A client of the running server, or of one that runs ``model`` for as long as the context lasts."""
-    running = find_server(connection_file, curve_dir)
+    """A client of the running server, or of one that runs ``model`` for as long as the context lasts.
+
+    A server knows the models of its own folders; a model given as a folder gets a server of its own.
+    """
+    running = find_server(connection_file, curve_dir) if model == model_name(model) else None
     if running is None:
-        with private_server(model, library or data_folder() / "library", pipeline) as client:
+        with private_server(model or "base", library or data_folder() / "library", pipeline) as client:
             yield client
     else:
         with running:
             yield running
+
+
+def model_name(model: str) -> str:
+    """The name under which a server lists a model that was given by name or by folder."""
+    return Path(model).resolve().name if model and Path(model).is_dir() else model
 
 
 def run(client: Client, job: protocol.Job) -> list[Motion]:

@@ -9,7 +9,7 @@ import click
 
 from .. import protocol
 from . import options
-from .generate import a_client, check_output, run, write
+from .generate import a_client, check_output, model_name, run, write
 
 
 @click.command()
@@ -59,10 +59,10 @@ def lift(
     check_output(output)
     seen = load_any(keypoints, fps)
     job = protocol.LiftJob.of(
-        seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model
+        seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model_name(model)
     )
     protocol.check_job(job)
-    with a_client(connection_file, curve_dir, model or "base", library, pipeline) as client:
+    with a_client(connection_file, curve_dir, model, library, pipeline) as client:
         motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)
