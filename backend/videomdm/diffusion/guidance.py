@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..camera import Camera, closest_on_ray, seen_from, to_world
 from ..model.denoiser import Denoiser
+from ..model.lifter import place_root
 from ..motion.representation import decode, encode, start
 from .sampling import Denoise
 
@@ -56,6 +57,38 @@ def align_to_rays(positions: Tensor, camera: Camera, keypoints: Tensor, weights:
     return torch.where(weights[..., None] > 0, moved, positions)
 
 
+def follow(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor) -> Tensor:
+    """Joints (B, T, 22, 3) that obey their rays, the whole body coming along.
+
+    A predicted path drifts: steps and turns add up over the clip, and joints that nobody saw would be left behind
+    when the others move onto their rays.  So each frame's body is first put where the keypoints say it is, then
+    its seen joints move onto their rays, and the unseen ones follow by the rigid motion that fits the seen ones.
+    Arguments as in :func:`align_to_rays`.
+    """
+    seen = camera.to_camera(positions)
+    root = seen[:, :, :1]
+    placed = place_root(seen - root, keypoints, weights, root[:, :, 0, 2])[:, :, None] + (seen - root)
+    body = to_world(camera, placed)
+    aligned = align_to_rays(body, camera, keypoints, weights)
+    return torch.where(weights[..., None] > 0, aligned, fit_rigid(body, aligned, weights))
+
+
+def fit_rigid(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """``source`` (B, T, J, 3) under each frame's rigid motion that best takes it to ``target`` (Kabsch, 1976).
+
+    Frames in which fewer than four joints have weight keep the source.
+    """
+    w = weights[..., None] / weights.sum(-1).clamp(min=1e-6)[..., None, None]
+    from_, to = (w * source).sum(2, keepdim=True), (w * target).sum(2, keepdim=True)
+    covariance = ((source - from_) * w).transpose(-1, -2) @ (target - to)
+    U, _, Vh = torch.linalg.svd(covariance)
+    flip = torch.ones_like(covariance[..., 0])
+    flip[..., 2] = torch.linalg.det(U @ Vh).sign()
+    moved = (source - from_) @ (U * flip[..., None, :]) @ Vh + to
+    enough = (weights > 0).sum(-1) >= 4
+    return torch.where(enough[..., None, None], moved, source)
+
+
 class KeypointGuided:
     """Replace x0 at every step by its ray-aligned, re-encoded version (VideoMDM, "video to motion").
 
@@ -86,6 +119,6 @@ class KeypointGuided:
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """x0 (B, T, D) that obeys the keypoints."""
         positions = decode(self.denoise(x, t).float() * self.std + self.mean)
-        aligned = align_to_rays(positions, self.camera, self.keypoints, self.weights)
+        aligned = follow(positions, self.camera, self.keypoints, self.weights)
         self.camera = seen_from(self.camera, start(aligned))
         return ((encode(aligned) - self.mean) / self.std).to(x.dtype)

@@ -87,7 +87,7 @@ class Lifter(nn.Module):
         out = self.write(y).float().reshape(B, T, JOINTS, 3)
         pose = torch.cat([torch.zeros_like(out[:, :, :1]), out[:, :, 1:]], dim=2)
         with torch.autocast(out.device.type, enabled=False):  # depth needs more than bfloat16's three digits
-            root = place_root(pose, keypoints, weights, PERSON_SIZE / size)
+            root = place_root(pose, keypoints, weights, (PERSON_SIZE / size)[:, None])
         # the network may correct the depth, by at most a fifth
         root = root * torch.exp(0.2 * torch.tanh(out[:, :, 0, 2:]))
         joints = root[:, :, None] + pose
@@ -115,8 +115,8 @@ def frame_of_reference(keypoints: Tensor, weights: Tensor) -> tuple[Tensor, Tens
 def place_root(pose: Tensor, keypoints: Tensor, weights: Tensor, depth: Tensor) -> Tensor:
     """Where the root must be for ``pose`` to appear at ``keypoints``: (B, T, 3) in camera space.
 
-    pose (B, T, 22, 3) about the root in camera axes, metres; keypoints (B, T, 22, 2), weights (B, T, 22); depth (B,)
-    metres, a guess that decides where too little is seen.  Each joint gives u (z + Z) = x + X and the same for v,
+    pose (B, T, 22, 3) about the root in camera axes, metres; keypoints (B, T, 22, 2), weights (B, T, 22); depth (B, T) or
+    (B, 1) metres, a guess that decides where too little is seen.  Each joint gives u (z + Z) = x + X and the same for v,
     which is linear in the root's (X, Y, Z); depth is smoothed over half a second, as people do not jump towards
     the camera.
     """
@@ -130,7 +130,7 @@ def place_root(pose: Tensor, keypoints: Tensor, weights: Tensor, depth: Tensor) 
     # a prior worth a tenth of a fully seen person
     trust = weights.sum(2)
     prior = 0.1 * square.amax(1, keepdim=True).clamp(min=1e-8) * JOINTS
-    z = (trust * against + prior * depth[:, None]) / (trust * square + prior)
+    z = (trust * against + prior * depth) / (trust * square + prior)
     z = z.clamp(min=0.3)
     kernel = torch.exp(-0.5 * (torch.arange(-6, 7, device=z.device) / 3.0) ** 2)
     kernel = (kernel / kernel.sum())[None, None]
