@@ -115,10 +115,12 @@ def frame_of_reference(keypoints: Tensor, weights: Tensor) -> tuple[Tensor, Tens
 def place_root(pose: Tensor, keypoints: Tensor, weights: Tensor, depth: Tensor) -> Tensor:
     """Where the root must be for ``pose`` to appear at ``keypoints``: (B, T, 3) in camera space.
 
-    pose (B, T, 22, 3) about the root in camera axes, metres; keypoints (B, T, 22, 2), weights (B, T, 22); depth (B, T) or
-    (B, 1) metres, a guess that decides where too little is seen.  Each joint gives u (z + Z) = x + X and the same for v,
-    which is linear in the root's (X, Y, Z); depth is smoothed over half a second, as people do not jump towards
-    the camera.
+    pose:      (B, T, 22, 3) about the root in camera axes, metres.
+    keypoints: (B, T, 22, 2) normalised; weights (B, T, 22).
+    depth:     (B, T) or (B, 1) metres, a guess that decides where too little is seen.
+
+    Each joint gives u (z + Z) = x + X and the same for v, which is linear in the root's (X, Y, Z).  Depth is
+    smoothed over half a second, as people do not jump towards the camera.
     """
     w = weights / weights.sum(2, keepdim=True).clamp(min=1e-6)
     known = keypoints * pose[..., 2:] - pose[..., :2]
