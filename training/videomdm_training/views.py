@@ -31,8 +31,9 @@ class CameraConfig:
 class DetectorConfig:
     """Errors of a 2D detector, as fractions of the person's height in the image.
 
-    ``jitter`` is the standard deviation for a joint of confidence 1, ``drift`` that of a slow error shared by
-    neighbouring frames, ``dropout`` the chance that a joint goes unseen over a run of frames.
+    ``jitter`` is the standard deviation for the least certain joint (confidence 0.5; half of it at confidence 1),
+    ``drift`` that of a slow error shared by neighbouring frames.  ``dropout`` sets how often a joint goes unseen
+    over a run of frames; the default leaves 4 to 5 % of all joints unseen.
     """
 
     jitter: float = 0.004
@@ -101,6 +102,6 @@ def observe(positions: Tensor, camera: Camera, generator: torch.Generator, confi
     spread = (1.5 - confidence)[..., None]
     keypoints = exact + height * spread * (config.drift * drift + config.jitter * jitter)
     unseen = smooth(torch.rand(B, knots, J, 1, generator=generator, device=exact.device))[..., 0]
-    # linear blends of uniform numbers fall below a small p about as often as p squared times 2, hence the root
+    # midway between two knots a blend of uniform numbers lies below x with a chance of 2 x^2; near a knot, of x
     dropped = unseen < math.sqrt(config.dropout / 2)
     return View(keypoints, torch.where(visible & ~dropped, confidence, torch.zeros_like(confidence)), camera)
