@@ -12,6 +12,7 @@ from .rig import Array
 QUATERNION = "QUATERNION"
 AXIS_ANGLE = "AXIS_ANGLE"
 TURN = 2.0 * np.pi
+SMALL = 1e-6  # sine below which a rotation has no axis
 
 
 def channels(quaternions: Array, mode: str) -> tuple[str, Array]:
@@ -53,9 +54,11 @@ def axis_angle(quaternions: Array) -> Array:
     """(T, 4) angle and axis; the axis never flips, the angle takes the sign instead and winds on past a turn."""
     sine = np.linalg.norm(quaternions[:, 1:], axis=-1)
     result = np.empty((len(quaternions), 4))
-    axis, angle = np.array([0.0, 1.0, 0.0]), 0.0
+    first = int(np.argmax(sine > SMALL))
+    axis = quaternions[first, 1:] / sine[first] if sine[first] > SMALL else np.array([0.0, 1.0, 0.0])
+    angle = 0.0
     for t in range(len(quaternions)):
-        if sine[t] > 1e-6:
+        if sine[t] > SMALL:
             direction = quaternions[t, 1:] / sine[t]
             turn = 2.0 * float(np.arctan2(sine[t], quaternions[t, 0]))
             if direction @ axis < 0:

@@ -23,6 +23,7 @@ from .rig import Array
 STIFFNESS = 0.08  # of the fit: cost of a change of the twist between frames at 20 fps
 STIFFNESS_RATE = 20.0
 UNKNOWN, KNOWN = 0.03, 0.12  # sine of the bend below which the axis means nothing, above which it rules
+TOES_OUT, TOES_REACH = np.radians(15.0), np.radians(70.0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class LimbKind:
     trust:     weight of the natural twist against that of a limb bent by 90 degrees.
     reach:     radians of twist to either side up to which an axis is believed, and where it is not any more:
                there the limb would bend backwards, which is the noise of a straight one.
+    outward:   sign of the twist that turns toes outwards.
     """
 
     rest: Array
@@ -43,15 +45,22 @@ class LimbKind:
     centre: Array
     trust: float
     reach: tuple[float, float]
+    outward: float = -1.0
 
     def mirrored(self) -> LimbKind:
         """The same for the right side."""
         flip = np.array([-1.0, 1.0, 1.0])
         # An axis of rotation mirrors as the cross product of two mirrored directions.
-        return replace(self, rest=self.rest * flip, hinge=-self.hinge * flip, centre=self.centre * flip)
+        return replace(
+            self,
+            rest=self.rest * flip,
+            hinge=-self.hinge * flip,
+            centre=self.centre * flip,
+            outward=-self.outward,
+        )
 
 
-ARM = LimbKind(X, -Y, centre=unit(X - 0.6 * Y + 0.5 * Z), trust=0.004, reach=(2.3, 2.9))
+ARM = LimbKind(X, -Y, centre=unit(X - 0.6 * Y), trust=0.0005, reach=(2.3, 2.9))
 LEG = LimbKind(-Y, X, centre=unit(-Y + 0.4 * Z), trust=0.02, reach=(1.5, 2.4))
 
 
@@ -85,7 +94,7 @@ def read_limb(
 
     upper, lower: (T, 3) vectors along the two bones.
     trunk:        (T, 4) turn of chest or pelvis.
-    toes:         (T, 3) direction of the foot; the knee looks where the toes point unless it says otherwise.
+    toes:         (T, 3) direction of the foot; a straight knee looks where they point.
     """
     upper, lower = unit(upper), unit(lower)
     natural = rotate(trunk, _natural_hinge(kind, rotate(inverse(trunk), upper)))
@@ -97,7 +106,9 @@ def read_limb(
     if toes is not None:
         knee = cross(unit(toes), upper)
         clear = np.linalg.norm(knee, axis=-1)  # toes that point along the thigh say nothing
-        measured.append(np.clip(_angle_about(upper, natural, knee), -1.2, 1.2))
+        out = kind.outward * _angle_about(upper, natural, knee)
+        # Toes that point a little outwards go with a knee that looks straight ahead, on people and on rigs.
+        measured.append(kind.outward * np.clip(out - np.clip(out, 0.0, TOES_OUT), -TOES_REACH, TOES_REACH))
         weights.append(kind.trust * soft_step(clear, 0.2, 0.6))
     twist = _fit(np.stack(measured), np.stack(weights), STIFFNESS * (fps / STIFFNESS_RATE) ** 2)
     return Limb(upper, lower, natural, twist)

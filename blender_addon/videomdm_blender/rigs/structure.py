@@ -25,6 +25,7 @@ AT_HIPS = 0.12  # of the rig's height: how far from the hip joints the hips may 
 STRAIGHT = np.radians(0.5)  # twist bones lie exactly on a line; elbows and knees hardly ever do
 NEARLY = 0.8
 FACE = 4  # a bone above the arms with so many children carries a face: it is the head
+NECK_ABOVE = 0.02  # of the rig's height: how far above the arms a bone that carries them is a neck
 HEAD_LENGTH = 1.3  # a last bone that is longer than this times the step to it is a head, not an end
 
 
@@ -203,7 +204,7 @@ class _Tree:
     def is_neck(self, attach: int, arms: tuple[int, int]) -> bool:
         """Whether the bone that carries the arms lies above them, as the neck of a Biped does."""
         heights = self.rest.heads @ self.rest.up
-        return bool(heights[attach] > max(heights[list(arms)]))
+        return bool(heights[attach] > max(heights[list(arms)]) + NECK_ABOVE * self.height)
 
     def above(self, attach: int, arms: tuple[int, int]) -> list[int]:
         """Neck and head: the chain in the middle above the arms, without an end bone on top of the head."""
