@@ -206,7 +206,7 @@ def run(
             step += 1
             bar.update()
             if step % config.log_every == 0:
-                row = {k: float(v) for k, v in values.items()} | {"gradient": float(norm)}
+                row = {k: float(v.detach()) for k, v in values.items()} | {"gradient": float(norm)}
                 bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
                 _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
             if validate is not None and step % validate_every == 0:
