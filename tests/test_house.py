@@ -82,7 +82,9 @@ THIRD_PARTY = {
         "array_api_compat", "av", "click", "cv2", "mediapipe", "msgspec", "numpy", "safetensors", "scipy",
         "tokenizers", "torch", "tqdm", "zmq",
     },
-    "videomdm_training": {"click", "lightning", "matplotlib", "msgspec", "numpy", "scipy", "torch", "tqdm"},
+    "videomdm_training": {
+        "click", "lightning", "matplotlib", "msgspec", "numpy", "safetensors", "scipy", "torch", "tqdm",
+    },
     "videomdm_blender": {"bpy", "bpy_extras", "addon_utils", "click", "mathutils", "numpy", "tqdm"},
 }  # fmt: skip
 
@@ -185,12 +187,14 @@ def test_every_verb_has_help() -> None:
 
 
 def test_client_imports_fast_and_without_torch_or_blender(repository: Path) -> None:
+    """Under 0.3 s; measured as processor time, which other work on the machine does not stretch."""
     code = (
-        "import sys, time; start = time.perf_counter(); import videomdm.client; "
-        "seconds = time.perf_counter() - start; "
+        "import sys, time; wall, start = time.perf_counter(), time.process_time(); import videomdm.client; "
+        "print(time.process_time() - start, time.perf_counter() - wall); "
         "heavy = {'torch', 'bpy', 'scipy', 'lightning', 'mediapipe', 'av'} & set(sys.modules); "
-        "assert not heavy, heavy; print(seconds)"
+        "assert not heavy, heavy"
     )
-    seconds = min(float(run([sys.executable, "-c", code], repository)) for _ in range(5))
-    print(f"import videomdm.client: {seconds:.3f} s")
+    runs = [run([sys.executable, "-c", code], repository).split() for _ in range(5)]
+    seconds, wall = (min(map(float, times)) for times in zip(*runs, strict=True))
+    print(f"import videomdm.client: {seconds:.3f} s of processor time, {wall:.3f} s by the clock")
     assert seconds < 0.3
