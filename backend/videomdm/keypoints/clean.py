@@ -20,11 +20,11 @@ from .layout import INDEX
 
 LEAST_CONFIDENCE = 0.1
 # What detectors exchange together: the trunk with the face, where they doubt front and back, and limbs from the
-# second joint on; with the joint that such a limb hangs on.
+# second joint on.  With the joint that such a limb hangs on, and the price of a change.
 EXCHANGED = (
-    ("", ("eye", "ear", "shoulder", "hip")),
-    ("shoulder", ("elbow", "wrist")),
-    ("hip", ("knee", "ankle", "big_toe", "small_toe", "heel")),
+    ("", ("eye", "ear", "shoulder", "hip"), 6.0),
+    ("shoulder", ("elbow", "wrist"), 6.0),
+    ("hip", ("knee", "ankle", "big_toe", "small_toe", "heel"), 15.0),
 )
 CROSSED = 2.0  # the price of a frame in which both knees or elbows are on the wrong side
 FILLED = 0.5  # a filled-in point has this part of its neighbours' confidence
@@ -67,26 +67,26 @@ def drop_faint(keypoints: Keypoints, least: float = LEAST_CONFIDENCE) -> Keypoin
     return replace(keypoints, confidence=np.where(keypoints.confidence < least, 0, keypoints.confidence))
 
 
-def repair_sides(keypoints: Keypoints, penalty: float = 2.0, bias: float = 2.0) -> Keypoints:
+def repair_sides(keypoints: Keypoints, caution: float = 1.0) -> Keypoints:
     """Put left and right back where a detector exchanged them for some frames.
 
     For the trunk, then arms and legs: the assignment (as detected, or exchanged) of every frame is chosen so that
-    the points move smoothly, by dynamic programming over second differences; each point's price grows with the
-    square, 1 at a twentieth of the body's size, and is at most 4.  Legs that pass each other keep their sides,
-    as they keep their speed.  A frame in which knees (elbows) lie the other way round than the hips (shoulders)
-    costs up to ``CROSSED``.  ``penalty`` is the price, for each pair of points, of a change between two frames,
-    ``bias`` that of each second exchanged, so that without strong evidence the detector is believed.
+    the points move smoothly, by dynamic programming over second differences; each point's price is 1 for each
+    twentieth of the body's size, and at most 6.  Legs that pass each other keep their sides, as they keep their
+    speed.  A frame in which knees (elbows) lie the other way round than the hips (shoulders) costs up to
+    ``CROSSED``.  A change between two frames has a price, and so has each second exchanged, so that without strong
+    evidence the detector is believed; ``caution`` scales both.
     """
-    for anchor, names in EXCHANGED:
+    for anchor, names, penalty in EXCHANGED:
         left = [INDEX[f"left_{name}"] for name in names]
         right = [INDEX[f"right_{name}"] for name in names]
         scale = body_size(keypoints) / 20
         price = np.zeros((len(keypoints), 2))
-        price[:, 1] = bias * len(names) / keypoints.fps
+        price[:, 1] = caution * penalty / keypoints.fps
         if anchor:
             price += _crossing_costs(keypoints, anchor, names[0], scale)
         costs = _bend_costs(keypoints, left, right, scale)
-        exchanged = _cheapest_states(costs, price, penalty * len(names))
+        exchanged = _cheapest_states(costs, price, caution * penalty)
         points, confidence = keypoints.points.copy(), keypoints.confidence.copy()
         for array in (points, confidence):
             array[np.ix_(exchanged, left + right)] = array[np.ix_(exchanged, right + left)]
@@ -119,7 +119,7 @@ def _bend_costs(keypoints: Keypoints, left: list[int], right: list[int], scale: 
         for b in (0, 1):
             for c in (0, 1):
                 bend = states[a][:-2] - 2 * states[b][1:-1] + states[c][2:]
-                price = np.minimum((np.linalg.norm(bend, axis=-1) / scale) ** 2, 4.0)
+                price = np.minimum(np.linalg.norm(bend, axis=-1) / scale, 6.0)
                 weight = np.minimum(np.minimum(weights[a][:-2], weights[b][1:-1]), weights[c][2:])
                 costs[:, a, b, c] = (weight * price).sum(axis=-1) / 2
     return costs
