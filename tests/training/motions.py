@@ -17,7 +17,7 @@ FPS = 20.0
 
 
 def person(frames: int, walking: float = 0.0, waving: float = 0.0, phase: float = 0.0) -> np.ndarray:
-    """(T, 22, 3) float32 a person who walks forward at ``walking`` m/s and waves the right hand by ``waving`` radians.
+    """(T, 22, 3) float32 a person who walks at ``walking`` m/s and waves the right hand by ``waving`` radians.
 
     Metres, Y up, facing +Z from the origin, the lowest toe of the clip on the floor.
     """
@@ -49,7 +49,10 @@ def variety(count: int, seed: int = 0) -> list[tuple[np.ndarray, str]]:
     for number in range(count):
         frames, phase = int(rng.integers(30, 60)), float(rng.uniform(0, 6))
         if number % 2:
-            motion, words = person(frames, waving=rng.uniform(0.3, 0.6), phase=phase), "waves with the right hand"
+            motion, words = (
+                person(frames, waving=rng.uniform(0.3, 0.6), phase=phase),
+                "waves with the right hand",
+            )
         else:
             motion, words = person(frames, walking=rng.uniform(0.6, 1.4), phase=phase), "walks forward"
         made.append((motion, f"a person {words}"))
@@ -66,7 +69,16 @@ def write_pack(path: Path, count: int = 24) -> Path:
         takes[name] = motion
         segments.append(
             Segment(
-                name, name, 0, len(motion), split, role, (words, f"{words}, once more"), "project", name, words
+                name,
+                name,
+                0,
+                len(motion),
+                split,
+                role,
+                (words, f"{words}, once more"),
+                "project",
+                name,
+                words,
             )
         )
     return Pack.save(path, takes, segments, {"credit": "made by formula", "licence": "CC0-1.0"})

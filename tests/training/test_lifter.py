@@ -79,7 +79,9 @@ def test_nothing_seen_leaves_the_guess_and_finite_numbers():
 
 
 def test_a_level_camera_stands_upright_and_faces_the_person():
-    up = torch.nn.functional.normalize(torch.tensor([[0.0, -1.0, 0.0], [0.1, -0.9, 0.4], [-0.3, -1.0, -0.2]]), dim=-1)
+    up = torch.nn.functional.normalize(
+        torch.tensor([[0.0, -1.0, 0.0], [0.1, -0.9, 0.4], [-0.3, -1.0, -0.2]]), dim=-1
+    )
     R = level_camera(up)
     assert torch.allclose(R @ R.mT, torch.eye(3).expand(3, 3, 3), atol=1e-6)
     assert torch.allclose(torch.linalg.det(R), torch.ones(3), atol=1e-6)

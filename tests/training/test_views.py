@@ -69,7 +69,7 @@ def noise(clips, detector):
 
 def test_jitter_and_drift_have_their_size(clips):
     error, confidence = noise(clips, DetectorConfig(jitter=0.01, drift=0.0, dropout=0.0))
-    assert 0.5 <= float(confidence.min()) and float(confidence.max()) <= 1.0
+    assert float(confidence.min()) >= 0.5 and float(confidence.max()) <= 1.0
     spread = error / (1.5 - confidence)[..., None]
     assert float(spread.std()) == pytest.approx(0.01, rel=0.03)
     assert abs(float(spread.mean())) < 0.0005

@@ -44,7 +44,9 @@ def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ())
         for section in sections:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
-                raise UserError(f"{override!r} sets a part of {section}, which is one value.", "Set it whole.")
+                raise UserError(
+                    f"{override!r} sets a part of {section}, which is one value.", "Set it whole."
+                )
         place[key] = value
     _refuse_unknown(values, kind, "")
     try:

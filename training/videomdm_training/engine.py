@@ -39,6 +39,7 @@ class EngineConfig:
     ema:         decay of the averaged weights, reached gradually.
     precision:   Lightning Fabric's name: "bf16-mixed", "32-true"...
     save_every:  steps between checkpoints; a crash loses no more.
+    validate_every: steps between looks at held-out clips.
     time_limit:  seconds after which the run saves and stops, 0 for none.
     """
 
@@ -54,6 +55,7 @@ class EngineConfig:
     accelerator: str = "auto"
     save_every: int = 250
     log_every: int = 10
+    validate_every: int = 1000
     time_limit: float = 0.0
 
     def __post_init__(self) -> None:
@@ -138,7 +140,6 @@ def run(
     folder: Path,
     fabric: Fabric,
     validate: Callable[[nn.Module, int], dict[str, float]] | None = None,
-    validate_every: int = 1000,
 ) -> Outcome:
     """Train ``network`` in ``folder``, going on from the state that lies there.
 
@@ -209,7 +210,7 @@ def run(
                 row = {k: float(v.detach()) for k, v in values.items()} | {"gradient": float(norm)}
                 bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
                 _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
-            if validate is not None and step % validate_every == 0:
+            if validate is not None and step % config.validate_every == 0:
                 with _averaged(network, average):
                     _log(log, writer, step, validate(network, step))
             if step % config.save_every == 0:

@@ -74,7 +74,10 @@ class FitConfig:
     diffusion_steps: int = 50
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.views, self.loss.buckets) < 1 or self.loss.low_noise_steps < self.loss.buckets:
+        if (
+            min(self.batch, self.views, self.loss.buckets) < 1
+            or self.loss.low_noise_steps < self.loss.buckets
+        ):
             raise UserError(
                 "batch, views, loss.buckets and the steps in a bucket must be at least 1.",
                 "Change the configuration.",

@@ -113,19 +113,19 @@ def _table(section: Section) -> str:
         f"| | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
     ]
+    clips = {c: max((f.clips for f in section.columns[c].values()), default=0) for c in columns}
     for name in names:
         measure = MEASURES[name]
-        cells = [_cell(section.columns[column].get(name), measure) for column in columns]
+        cells = [_cell(section.columns[c].get(name), measure, clips[c]) for c in columns]
         lines.append(f"| {measure.words}, {measure.unit} | {' | '.join(cells)} |")
-    clips = [max((f.clips for f in section.columns[column].values()), default=0) for column in columns]
-    lines.append(f"| clips | {' | '.join(map(str, clips))} |")
+    lines.append(f"| clips | {' | '.join(map(str, clips.values()))} |")
     return "\n".join(lines)
 
 
-def _cell(figure: Figure | None, measure: Measure) -> str:
+def _cell(figure: Figure | None, measure: Measure, clips: int) -> str:
     if figure is None:
         return "-"
     mean, interval = (
         f"{measure.factor * value:.{measure.digits}f}" for value in (figure.mean, figure.interval)
     )
-    return f"{mean} ± {interval}"
+    return f"{mean} ± {interval}" + ("" if figure.clips == clips else f" ({figure.clips} clips)")

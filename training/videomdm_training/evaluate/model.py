@@ -100,6 +100,7 @@ def prior_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], s
     settings = LiftSettings(seed=seed, steps=STEPS, window=pipeline.denoiser.config.max_frames)
     alone: list[dict[str, float]] = []
     guided: list[dict[str, float]] = []
+    real: list[dict[str, float]] = []
     for batch, view in _views(data, segments, pipeline.device, seed, "lifting with the prior"):
         for i, n in enumerate(batch.lengths.tolist()):
             footage = Footage(view.keypoints[i, :n], view.confidence[i, :n])
@@ -110,7 +111,12 @@ def prior_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], s
             )
             alone.append(_in_world(guess, truth))
             guided.append(_in_world(sampled, truth))
-    columns = {"lifter alone": summarise(alone), "with the prior": summarise(guided)}
+            real.append(_plausibility(truth))
+    columns = {
+        "lifter alone": summarise(alone),
+        "with the prior": summarise(guided),
+        "truth": summarise(real),
+    }
     notes = (
         "The same synthetic keypoints, no words.  Each motion is turned about the vertical as a whole to fit the "
         "truth best; errors of the pose are about the root, the root's path starts at the true place."
@@ -137,12 +143,13 @@ def generation_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segmen
 
 def _in_world(positions: Tensor, truth: np.ndarray) -> dict[str, float]:
     turned = lifting.turn_onto(positions.cpu().numpy(), truth)
-    skate = physical.foot_skate(turned, FPS)["foot_skate"]
-    return lifting.measure(turned, truth, FPS) | {
-        "path": lifting.path_error(turned, truth),
-        "foot_skate": skate,
-        "jerk": physical.smoothness(turned, FPS)["jerk"],
-    }
+    errors = lifting.measure(turned, truth, FPS)
+    return errors | {"path": lifting.path_error(turned, truth)} | _plausibility(turned)
+
+
+def _plausibility(positions: np.ndarray) -> dict[str, float]:
+    measured = physical.measure(positions, FPS)
+    return {name: measured[name] for name in ("foot_skate", "jerk")}
 
 
 def _views(

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures, their intervals, and the report that states them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from videomdm_training.evaluate.figures import Figure, Report, Section, summarise
+
+
+def test_means_have_the_interval_of_their_standard_error():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
+    figure = summarise([{"mpjpe": v} for v in values])["mpjpe"]
+    assert figure.mean == pytest.approx(values.mean())
+    assert figure.interval == pytest.approx(1.96 * 2.0 / 20, rel=0.1)
+    assert figure.clips == 400
+
+
+def test_what_was_not_measured_does_not_count():
+    rows = [{"speed": 1.0, "foot_skate": float("nan")}, {"speed": 2.0}, {"jerk": float("nan")}]
+    assert summarise(rows) == {"speed": Figure(1.5, pytest.approx(1.96 * 0.5), 2)}
+    assert summarise([]) == {}
+    assert summarise([{"speed": 4.0}]) == {"speed": Figure(4.0, 0.0, 1)}
+
+
+def test_the_report_is_written_for_people_and_programs(tmp_path):
+    columns = {
+        "a": {"mpjpe": Figure(0.0825, 0.004, 7), "pck_50": Figure(0.5, 0.1, 6)},
+        "b": {"mpjpe": Figure(0.1, 0.0, 1)},
+    }
+    report = Report({"seed": 3}, (Section("Lifting", "About the root.", columns),))
+    for path in report.write(tmp_path):
+        assert path.is_file()
+    text = (tmp_path / "evaluation.md").read_text()
+    assert "| MPJPE, mm | 82.5 ± 4.0 | 100.0 ± 0.0 |" in text
+    assert "| PCK@50 mm, % | 50.0 ± 10.0 (6 clips) | - |" in text
+    assert "| clips | 7 | 1 |" in text and "* seed: 3" in text and "About the root." in text
+    data = json.loads((tmp_path / "evaluation.json").read_text())
+    assert data["sections"][0]["columns"]["a"]["mpjpe"] == {"mean": 0.0825, "interval": 0.004, "clips": 7}
+    assert data["settings"] == {"seed": 3}
