@@ -225,7 +225,10 @@ def fit(
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     source = "truth" if config.loss.supervision == "3d" else "teacher"
-    normalisation = Normalisation.of(data.clips.frames[source])
+    if (folder / engine.STATE).is_file():  # the weights belong to the numbers that the run began with
+        normalisation = Normalisation.load(folder / NORMALISATION)[0].to(fabric.device)
+    else:
+        normalisation = Normalisation.of(data.clips.frames[source])
     schedule = cosine(config.diffusion_steps)
     facts = {**facts, "diffusion_steps": config.diffusion_steps, "supervision": config.loss.supervision}
     if fabric.global_rank == 0:

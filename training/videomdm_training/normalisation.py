@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -33,6 +34,10 @@ class Normalisation:
         for channels in representation.GROUPS.values():
             std[channels] = std[channels].mean().clamp(min=1e-4)
         return cls(mean, std)
+
+    def to(self, device: torch.device) -> Normalisation:
+        """The same numbers on another device."""
+        return Normalisation(self.mean.to(device), self.std.to(device))
 
     def apply(self, features: Tensor) -> Tensor:
         """Normalise (..., 263)."""
