@@ -11,12 +11,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import bpy
 import click
@@ -25,8 +22,10 @@ import videomdm_blender
 from videomdm import protocol
 from videomdm.errors import UserError
 
+from . import console
 from .connection import hub
 from .connection.session import Phase
+from .console import Report
 from .generate import jobs
 from .mannequin.build import build_mannequin
 from .render.sheet import contact_sheet
@@ -41,42 +40,8 @@ SHEET_SIZE = (320, 240)
 FILM_SIZE = (400, 300)
 
 
-class Report:
-    """Tells a person how far the demo is and how long each stage took."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._shown = ""
-        self.seconds: dict[str, float] = {}
-
-    def say(self, text: str) -> None:
-        """One line."""
-        print(text, file=self._out, flush=True)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
-        """A stage of the demo; yields a function that takes the fraction that is done."""
-        started = time.monotonic()
-        self._line(name, "...")
-
-        def progress(fraction: float) -> None:
-            self._line(name, f"{100 * fraction:3.0f} %")
-
-        yield progress
-        self.seconds[name] = time.monotonic() - started
-        self._line(name, f"{self.seconds[name]:5.1f} s", end="\n")
-
-    def _line(self, name: str, text: str, end: str = "") -> None:
-        """Write over the line of the stage on a terminal; elsewhere write only its end."""
-        line = f"{name:.<32} {text}"
-        if self._out.isatty():
-            print(f"\r{line:<60}", end=end, file=self._out, flush=True)
-        elif end:
-            print(line, end=end, file=self._out, flush=True)
-
-
-def run(report: Report, out: Path, request: protocol.TextJob, device: str) -> list[Path]:
-    """Do all stages; returns the files that were made."""
+def run(report: Report, out: Path, request: protocol.TextJob, model: str, device: str) -> list[Path]:
+    """Do all stages; returns the files that were made.  ``model`` "" is the backend's own choice."""
     videomdm_blender.register()
     try:
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -85,7 +50,7 @@ def run(report: Report, out: Path, request: protocol.TextJob, device: str) -> li
         scene.render.fps = FPS
         with tempfile.TemporaryDirectory() as private:
             with report.stage("Starting the backend"):
-                _start(Path(private), out / "backend.log", request.model, device)
+                _start(Path(private), out / "backend.log", model, device)
             with report.stage("Building the mannequin"):
                 armature = build_mannequin(scene)
             with report.stage("Generating the motion") as progress:
@@ -172,24 +137,6 @@ def _whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
 
 
-@contextmanager
-def _hushed(log: Path) -> Iterator[TextIO]:
-    """Send what Blender prints to a file; yields the terminal."""
-    with os.fdopen(os.dup(1), "w") as terminal, log.open("wb") as file:
-        sys.stdout.flush()
-        kept = os.dup(1), os.dup(2)
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield terminal
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, descriptor in zip((1, 2), kept, strict=True):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
-
-
 @click.command(help="From a prompt to a film: generate, retarget onto the mannequin, export, render.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for all files."
@@ -197,44 +144,23 @@ def _hushed(log: Path) -> Iterator[TextIO]:
 @click.option("--prompt", default=PROMPT, show_default=True, help="The motion in words.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of the motion.")
 @click.option("--seed", default=0, show_default=True, help="Another seed gives another motion.")
-@click.option("--model", default="", help="Model to use.  [default: the backend's]")
+@click.option("--model", default="", help="Model to use, a name or a folder.  [default: the backend's]")
 @click.option(
     "--device", default="auto", show_default=True, help='What the model runs on: "auto", "cpu", "cuda".'
 )
-@click.pass_context
-def main(
-    context: click.Context, out: Path, prompt: str, seconds: float, seed: int, model: str, device: str
-) -> None:
-    """Run the demo; the exit status is 0, or 2 where the user can do something about the failure."""
+def main(out: Path, prompt: str, seconds: float, seed: int, model: str, device: str) -> None:
+    """Run the demo."""
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    request = protocol.TextJob(prompt=prompt, seconds=seconds, seed=seed, model=model)
-    try:
-        protocol.check_job(request)
-        with _hushed(out / "blender.log") as terminal:
-            report = Report(terminal)
-            report.say(f'"{prompt}", {seconds:g} s, seed {seed}')
-            made = run(report, out, request, device)
-            report.say(f"All of it took {sum(report.seconds.values()):.1f} s.  The files:")
-            for path in made:
-                report.say(f"  {path}  ({path.stat().st_size / 1024:.0f} KiB)")
-    except UserError as error:
-        click.echo(f"\nError: {error}", err=True)
-        context.exit(2)
-
-
-def _exit(status: int) -> None:
-    """End at once: Blender's own clean-up can hang."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    request = protocol.TextJob(prompt=prompt, seconds=seconds, seed=seed)
+    protocol.check_job(request)
+    with console.hushed(out / "blender.log") as report:
+        report.say(f'"{prompt}", {seconds:g} s, seed {seed}')
+        made = run(report, out, request, model, device)
+        report.say(f"All of it took {sum(report.seconds.values()):.1f} s.  The files:")
+        for path in made:
+            report.say(f"  {path}  ({path.stat().st_size / 1024:.0f} KiB)")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SystemExit as end:
-        _exit(end.code if isinstance(end.code, int) else int(end.code is not None))
-    except BaseException:
-        traceback.print_exc()
-        _exit(1)
+    console.run(main)

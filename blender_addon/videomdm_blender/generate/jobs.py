@@ -20,7 +20,8 @@ from videomdm import protocol
 from videomdm.errors import UserError
 from videomdm.motion import Motion
 
-from ..armature.apply import apply_motion
+from ..armature.apply import Applied
+from ..armature.apply import apply_take as apply_to_rig
 from ..connection.hub import hub
 from ..connection.session import Ended, Event, Phase
 
@@ -115,12 +116,14 @@ class Desk:
         self.takes: list[Take] = []  # newest first
         self.current: Job | None = None
         self.error: UserError | None = None  # the last thing that went wrong, until the next attempt
+        self.notes: tuple[str, ...] = ()  # what the user should know of the last take on its rig
 
     def clear(self) -> None:
         """Forget everything."""
         self.jobs.clear()
         self.takes.clear()
         self.current = self.error = None
+        self.notes = ()
 
     @property
     def running(self) -> list[Job]:
@@ -144,7 +147,7 @@ def submit(request: protocol.TextJob, target: Target | None) -> Job:
     session.submit(request)
     job = Job(request, target)
     desk.jobs[request.job] = job
-    desk.current, desk.error = job, None
+    desk.current, desk.error, desk.notes = job, None, ()
     return job
 
 
@@ -160,11 +163,11 @@ def cancel(job: Job) -> None:
         job.state = State.CANCELLING
 
 
-def apply_take(
-    take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, start_frame: int
-) -> bpy.types.Action:
+def apply_take(take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, start_frame: int) -> Applied:
     """Put a take on an armature as a new Action; UserError where that is impossible."""
-    return apply_motion(scene, armature, take.motion, name=take.name, start_frame=start_frame)
+    applied = apply_to_rig(scene, armature, take.motion, name=take.name, start_frame=start_frame)
+    desk.error, desk.notes = None, applied.notes
+    return applied
 
 
 def take_name(prompt: str) -> str:
@@ -226,7 +229,7 @@ def _apply(job: Job) -> None:
     assert job.target is not None
     try:
         scene, armature = job.target.find()
-        action = apply_take(job.takes[0], scene, armature, job.target.start_frame)
+        action = apply_take(job.takes[0], scene, armature, job.target.start_frame).action
     except UserError as error:
         _fail(job, error)
         return

@@ -94,7 +94,6 @@ class VIDEOMDM_OT_apply_take(bpy.types.Operator):
             jobs.apply_take(take, scene, active_armature(context), scene.frame_current)
         except UserError as error:
             return fail(self, error)
-        jobs.desk.error = None
         return {"FINISHED"}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..connection.hub import hub
+from ..connection.session import Phase
 from ..widgets import CATEGORY, sentence
 from .jobs import Job, State, desk
 from .ops import VIDEOMDM_OT_apply_take, VIDEOMDM_OT_cancel, VIDEOMDM_OT_generate
@@ -52,8 +53,10 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
             row.scale_y = 1.4
             row.enabled = hub.status.live
             row.operator(VIDEOMDM_OT_generate.bl_idname, icon="PLAY")
-        if desk.error is not None:
+        if desk.error is not None and desk.error is not hub.status.error:  # that one stands above
             sentence(layout, context, str(desk.error), icon="ERROR")
+        for note in desk.notes:
+            sentence(layout, context, note, icon="INFO")
 
 
 class VIDEOMDM_PT_takes(bpy.types.Panel):
@@ -97,7 +100,10 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_progress(layout: bpy.types.UILayout, job: Job) -> None:
-    text = job.stage if job.state is State.RUNNING and job.stage else job.state.value
+    if job.state is State.RUNNING and hub.status.phase is Phase.READY:
+        text = job.stage
+    else:
+        text = State.WAITING.value if job.state is State.RUNNING else job.state.value
     row = layout.row(align=True)
     row.scale_y = 1.4
     row.progress(factor=job.fraction, type="BAR", text=text)

@@ -12,7 +12,7 @@ import pytest
 
 from videomdm import protocol
 
-PATIENCE = 30.0
+PATIENCE = 60.0  # of a busy machine
 
 
 def test_pump_keeps_its_budget(connected: Any) -> None:

@@ -19,7 +19,7 @@ from videomdm.connection import Connection, read_connection, write_connection
 from videomdm.errors import UserError
 from videomdm_blender.connection.session import Ended, Phase, Session, is_loopback
 
-PATIENCE = 30.0
+PATIENCE = 60.0  # of a busy machine
 
 
 @pytest.fixture
