@@ -112,6 +112,7 @@ def test_normalisation_shares_one_deviation_in_each_group(supervision, tmp_path)
         (LossConfig(multistep=False), {"position", "velocity", "alignment"}),
         (LossConfig(low_noise_steps=49, buckets=7), {"position", "velocity", "alignment"}),  # all multistep
         (LossConfig(alignment=0.0), {"position", "velocity"}),
+        (LossConfig(placed=True, position=0.5), {"position", "velocity", "alignment"}),
         (LossConfig(velocity=0.0, drop_text=1.0), {"position", "velocity", "alignment"}),
         (LossConfig(position=0.0, drop_text=0.0), {"position", "velocity", "alignment"}),
     ],

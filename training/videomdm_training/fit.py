@@ -40,11 +40,13 @@ NORMALISATION = "normalisation.safetensors"
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Which supervision, and how its terms weigh.
+    """Which supervision, and how its terms weigh; the defaults are VideoMDM's.
 
     supervision:  "2d" is VideoMDM; "3d" is MDM on the motion capture itself; "teacher" is MDM on the lifted motion.
     teacher_steps: so many first steps take the teacher's features as the target, which costs a third and gives the
                   2D losses a start from which their rays are nearly right.
+    placed:       alignment first moves each frame's body to its keypoints, and then supervises all channels; the
+                  reprojection loss, whose gradient grows with the drift of the path, can then weigh less.
     """
 
     supervision: Literal["2d", "3d", "teacher"] = "2d"
@@ -52,6 +54,7 @@ class LossConfig:
     position: float = 7.0
     velocity: float = 350.0
     alignment: float = 1.0
+    placed: bool = False
     depth: DepthWeighting = "joint"
     multistep: bool = True
     low_noise_steps: int = 16  # t* of 12, rounded up to whole buckets
@@ -193,8 +196,11 @@ class VideoMDM:
         loss = config.position * place + config.velocity * change
         parts = {"position": place.detach(), "velocity": change.detach()}
         if config.alignment > 0:
-            target = alignment_target(positions, camera, keypoints, confidence, batch.lengths)
-            aligned = alignment_loss(x0, self.normalisation.apply(target), batch.mask)
+            target = self.normalisation.apply(
+                alignment_target(positions, camera, keypoints, confidence, batch.lengths, config.placed)
+            )
+            compare = feature_loss if config.placed else alignment_loss
+            aligned = compare(x0, target, batch.mask)
             loss = loss + config.alignment * aligned
             parts["alignment"] = aligned.detach()
         return {"loss": loss, **parts}

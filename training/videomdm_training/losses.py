@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from videomdm.camera import Camera, project
-from videomdm.diffusion.guidance import align_to_rays
+from videomdm.diffusion.guidance import align_to_rays, place_body
 from videomdm.motion import representation
 from videomdm.motion.representation import encode
 
@@ -86,15 +86,30 @@ def hold_after_end(positions: Tensor, lengths: Tensor) -> Tensor:
 
 @torch.no_grad()
 def alignment_target(
-    positions: Tensor, camera: Camera, keypoints: Tensor, confidence: Tensor, lengths: Tensor
+    positions: Tensor,
+    camera: Camera,
+    keypoints: Tensor,
+    confidence: Tensor,
+    lengths: Tensor,
+    placed: bool = False,
 ) -> Tensor:
-    """Features (B, T, 263) of the prediction moved onto its observed rays; unseen joints stay where they are."""
-    aligned = align_to_rays(positions.detach(), camera, keypoints, (confidence > 0).to(positions.dtype))
+    """Features (B, T, 263) of the prediction moved onto its observed rays; unseen joints stay where they are.
+
+    A predicted path drifts, as its steps and turns add up, and the closest point of a ray far away says little of
+    the pose.  With ``placed`` each frame's body is first moved, as a whole, to where the keypoints say it is.
+    """
+    positions = positions.detach()
+    if placed:
+        positions = place_body(positions, camera, keypoints, confidence)
+    aligned = align_to_rays(positions, camera, keypoints, (confidence > 0).to(positions.dtype))
     return encode(hold_after_end(aligned, lengths))
 
 
 def alignment_loss(x0: Tensor, target: Tensor, frame_mask: Tensor) -> Tensor:
-    """Mean squared error of the rotation, velocity and contact channels, both sides normalised (B, T, 263)."""
+    """Mean squared error of the rotation, velocity and contact channels, both sides normalised (B, T, 263).
+
+    With a target that was ``placed`` all channels are trusted: use :func:`feature_loss` instead.
+    """
     channels = ALIGNED_CHANNELS.to(x0.device)
     return masked_mean((x0 - target).square(), frame_mask[..., None] * channels.expand_as(x0))
 

@@ -57,6 +57,17 @@ def align_to_rays(positions: Tensor, camera: Camera, keypoints: Tensor, weights:
     return torch.where(weights[..., None] > 0, moved, positions)
 
 
+def place_body(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor) -> Tensor:
+    """Each frame's joints (B, T, 22, 3), moved as one to where the keypoints say that the body is.
+
+    Arguments as in :func:`align_to_rays`.
+    """
+    seen = camera.to_camera(positions)
+    root = seen[:, :, :1]
+    place = place_root(seen - root, keypoints, weights, root[:, :, 0, 2])
+    return to_world(camera, place[:, :, None] + seen - root)
+
+
 def follow(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor) -> Tensor:
     """Joints (B, T, 22, 3) that obey their rays, the whole body coming along.
 
@@ -65,10 +76,7 @@ def follow(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor
     its seen joints move onto their rays, and the unseen ones follow by the rigid motion that fits the seen ones.
     Arguments as in :func:`align_to_rays`.
     """
-    seen = camera.to_camera(positions)
-    root = seen[:, :, :1]
-    placed = place_root(seen - root, keypoints, weights, root[:, :, 0, 2])[:, :, None] + (seen - root)
-    body = to_world(camera, placed)
+    body = place_body(positions, camera, keypoints, weights)
     aligned = align_to_rays(body, camera, keypoints, weights)
     return torch.where(weights[..., None] > 0, aligned, fit_rigid(body, aligned, weights))
 
