@@ -17,7 +17,7 @@ from .engine import LOG
 
 VALIDATION = "validation/"
 NO_LOSSES = {"step", "seconds", "gradient"}
-SMOOTHED = 0.02  # part of the curve, to each side, whose median the bold line shows
+SMOOTHED = 0.03  # part of the curve, to each side, whose geometric mean the bold line shows
 
 
 def read_log(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -53,9 +53,10 @@ def _arrays(points: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """The median of each value's neighbours."""
+    """The geometric mean of each value's neighbours."""
     reach = round(len(values) * SMOOTHED)
-    return np.array([np.median(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
+    logs = np.log(np.maximum(values, 1e-12))
+    return np.exp([logs[max(0, i - reach) : i + reach + 1].mean() for i in range(len(values))])
 
 
 def draw_curve(run: Path, path: Path) -> Path:
@@ -74,7 +75,7 @@ def draw_curve(run: Path, path: Path) -> Path:
     if validation:
         for name, (steps, values) in validation.items():
             where = f"from diffusion step {name}" if name.isdigit() else name
-            style = "-o" if name.isdigit() else "--"
+            style = "-o" if name.isdigit() else "--s"
             columns[1].plot(steps, 1000 * values, style, markersize=3, label=where)
         _label(columns[1], "held-out clips, denoised in one step", "error of joints about the root, mm")
     seconds = series.get("seconds")
