@@ -12,14 +12,18 @@ from .connection import panel as connection_panel
 from .generate import jobs, property_group
 from .generate import ops as generate_ops
 from .generate import panel as generate_panel
+from .library import ops as library_ops
+from .library import panel as library_panel
 
 CLASSES: tuple[type, ...] = (
     *preferences.CLASSES,
     *property_group.CLASSES,
     *connection_ops.CLASSES,
     *generate_ops.CLASSES,
+    *library_ops.CLASSES,
     *connection_panel.CLASSES,
     *generate_panel.CLASSES,
+    *library_panel.CLASSES,
 )
 
 

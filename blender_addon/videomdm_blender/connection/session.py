@@ -108,6 +108,14 @@ class Session:
         """Stop a job before its next denoising step."""
         self._client.cancel(job_id)
 
+    def fetch(self, job_id: str) -> None:
+        """Ask for the takes of a job in the backend's library; they come as the job's Result."""
+        self._client.fetch(job_id)
+
+    def list_takes(self, limit: int) -> str:
+        """Ask for the newest takes of the library; they come as Takes with the id that is returned."""
+        return self._client.list_takes(limit)
+
     def stop(self, *, wait: bool = True) -> None:
         """Hang up, and stop the backend that Blender started.  ``wait`` for both, or let the thread do it."""
         self.status = replace(self.status, phase=Phase.STOPPING if self.backend else Phase.OFF, error=None)

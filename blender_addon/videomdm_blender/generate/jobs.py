@@ -23,7 +23,7 @@ from videomdm.motion import Motion
 from ..armature.apply import Applied
 from ..armature.apply import apply_take as apply_to_rig
 from ..connection.hub import hub
-from ..connection.session import Ended, Event, Phase
+from ..connection.session import Ended, Event, Phase, Session
 
 log = logging.getLogger(__name__)
 
@@ -78,21 +78,28 @@ class Target:
         return scene, armature
 
 
-@dataclass
+@dataclass(frozen=True)
 class Take:
-    """A motion of this session."""
+    """A motion of this session, and the job that it came from."""
 
     name: str
     motion: Motion
-    seed: int
+    job: str
 
 
 @dataclass
 class Job:
-    """One request and how it stands."""
+    """One request and how it stands.
 
-    request: protocol.TextJob
+    name:    of its takes and of the Action.
+    target:  where its first take goes, if anywhere.
+    request: what was asked of the model; None where the takes come from the backend's library.
+    """
+
+    id: str
+    name: str
     target: Target | None
+    request: protocol.TextJob | None = None
     state: State = State.WAITING
     fraction: float = 0.0
     stage: str = ""
@@ -117,11 +124,14 @@ class Desk:
         self.current: Job | None = None
         self.error: UserError | None = None  # the last thing that went wrong, until the next attempt
         self.notes: tuple[str, ...] = ()  # what the user should know of the last take on its rig
+        self.stored: list[protocol.Take] = []  # of the backend's library, as far as it was asked
+        self.listing = ""  # id of the last question for them
 
     def clear(self) -> None:
         """Forget everything."""
         self.jobs.clear()
         self.takes.clear()
+        self.stored.clear()
         self.current = self.error = None
         self.notes = ()
 
@@ -139,14 +149,32 @@ def submit(request: protocol.TextJob, target: Target | None) -> Job:
 
     Without a ``target`` its takes are only listed.
     """
-    session = hub.session
-    if session is None or not hub.status.live:
+    _session().submit(request)
+    return _await(Job(request.job, take_name(request.prompt), target, request))
+
+
+def fetch(stored: protocol.Take, target: Target | None) -> Job:
+    """Ask for a take of the backend's library, as for one that is made now."""
+    _session().fetch(stored.job)
+    return _await(Job(stored.job, take_name(stored.caption), target))
+
+
+def list_stored(limit: int) -> None:
+    """Ask for the newest takes of the backend's library; they appear in ``desk.stored``."""
+    desk.listing = _session().list_takes(limit)
+
+
+def _session() -> Session:
+    """The session; UserError where nobody is there."""
+    if hub.session is None or not hub.status.live:
         raise UserError(
             "There is no connection to a backend.", "Start the backend or connect to one.", "no-backend"
         )
-    session.submit(request)
-    job = Job(request, target)
-    desk.jobs[request.job] = job
+    return hub.session
+
+
+def _await(job: Job) -> Job:
+    desk.jobs[job.id] = job
     desk.current, desk.error, desk.notes = job, None, ()
     return job
 
@@ -156,7 +184,7 @@ def cancel(job: Job) -> None:
     if job.ended:
         return
     if hub.session is not None:
-        hub.session.cancel(job.request.job)
+        hub.session.cancel(job.id)
     if hub.session is None or hub.status.phase is not Phase.READY or job.state is State.ARRIVED:
         _end(job, State.CANCELLED)
     else:
@@ -183,9 +211,12 @@ def hear(event: Event) -> None:
         return
     if isinstance(event, wire.StateChanged):
         return
+    if isinstance(event, protocol.Takes):
+        desk.stored = event.takes
+        return
     job = desk.jobs.get(event.job)
     if job is None or job.ended:
-        if isinstance(event, protocol.Failed) and not event.job:
+        if isinstance(event, protocol.Failed) and event.job in ("", desk.listing):
             desk.error = event.error()
         return
     if isinstance(event, protocol.Accepted):
@@ -213,9 +244,8 @@ def apply_arrived() -> bool:
 
 
 def _receive(job: Job, motions: list[Motion]) -> None:
-    name = take_name(job.request.prompt)
     job.fraction, job.stage = 1.0, ""
-    job.takes = [Take(name, motion, job.request.seed) for motion in motions]
+    job.takes = [Take(job.name, motion, job.id) for motion in motions]
     desk.takes[:0] = job.takes
     del desk.takes[TAKES_KEPT:]
     if job.target is None:
@@ -277,4 +307,4 @@ def _fail(job: Job, error: UserError) -> None:
 
 def _end(job: Job, state: State) -> None:
     job.state = state
-    desk.jobs.pop(job.request.job, None)
+    desk.jobs.pop(job.id, None)

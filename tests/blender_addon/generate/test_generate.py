@@ -159,7 +159,7 @@ def test_a_late_result_of_a_cancelled_job_is_dropped(
     jobs.cancel(job)
     assert connected.wait(lambda: job.ended, PATIENCE)
     still = np.zeros((20, 22, 3))
-    jobs.hear(protocol.Result(job.request.job, [Motion(still)]))
+    jobs.hear(protocol.Result(job.id, [Motion(still)]))
     assert jobs.desk.takes == [] and len(bpy.data.actions) == 0
 
 
