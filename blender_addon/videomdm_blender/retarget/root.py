@@ -44,19 +44,20 @@ def middle_path(
     if in_place:
         path[:, [0, 2]] = stance.middle[[0, 2]]
     ankle_at_rest = float(np.mean([stance.place(f"{side}_foot")[1] for side in SIDES]))
-    floor = 0.0 if stance.floor is None else stance.floor - _lowest(stance)
+    floor = 0.0 if stance.floor is None else stance.floor - _sole(stance, flat, scale)
     path[:, 1] += ankle_at_rest + floor - stance.middle[1]
     path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, floor, motion.fps)
     return path
 
 
-def _lowest(stance: Stance) -> float:
-    """The lowest point of the mapped feet at rest."""
-    bones = [
-        bone for side in SIDES for part in ("foot", "toe") for bone in stance.mapping.chain(f"{side}_{part}")
+def _sole(stance: Stance, flat: Standing, scale: float) -> float:
+    """Height of the soles at rest: below the lowest joint as far as below the motion's."""
+    joints = [
+        (f"{side}_{part}", lift) for side in SIDES for part, lift in (("foot", flat.ankle), ("toe", flat.toe))
     ]
-    indices = [stance.rest.index(bone) for bone in bones]
-    return float(np.min(stance.heads[indices, 1]))
+    return min(
+        float(stance.place(slot)[1]) - scale * lift for slot, lift in joints if stance.mapping.chain(slot)
+    )
 
 
 def _height_correction(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the body in a rig whose bone names say nothing: by topology, symmetry and the rest pose.
 
-A humanoid has two pairs of long mirrored limbs.  The pair that reaches the ground are the legs, the other the
-arms; the bone that carries all four are the hips, from there to the arms runs the spine, and what goes on in
-the middle above the arms is neck and head.  Where the feet point is the front.
+A humanoid has pairs of long mirrored limbs.  The pair that reaches the ground are the legs, the other one that
+reaches farthest to the sides are the arms; the bone that carries all four are the hips, from there to the arms
+runs the spine, and what goes on in the middle above the arms is neck and head.  Where the feet point is the
+front.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ AT_HIPS = 0.12  # of the rig's height: how far from the hip joints the hips may 
 STRAIGHT = np.radians(0.5)  # twist bones lie exactly on a line; elbows and knees hardly ever do
 NEARLY = 0.8
 FACE = 4  # a bone above the arms with so many children carries a face: it is the head
+OFF_GROUND = 0.15  # of the rig's height: how far above the feet hanging hands must end
 NECK_ABOVE = 0.02  # of the rig's height: how far above the arms a bone that carries them is a neck
 HEAD_LENGTH = 1.3  # a last bone that is longer than this times the step to it is a head, not an end
 
@@ -38,7 +40,9 @@ def by_structure(rest: RigRest) -> Mapping | None:
     if len(limbs) < 2:
         return None
     legs = min(limbs, key=lambda pair: tree.lowest(pair[0]))
-    arms = max((pair for pair in limbs if pair is not legs), key=lambda pair: tree.reach(pair[0]))
+    arms = max((pair for pair in limbs if pair != legs), key=lambda pair: tree.width(pair[0]))
+    if tree.lowest(arms[0]) < tree.lowest(legs[0]) + OFF_GROUND * tree.height:
+        return None  # it stands on four feet
     hips = tree.hips(legs, arms)
     attach = tree.common_ancestor(list(arms))
     if hips is None or attach is None or hips == attach:
@@ -131,13 +135,13 @@ class _Tree:
 
     def limbs(self) -> list[tuple[int, int]]:
         """Pairs of mirrored bones at which long limbs begin, collars included."""
-        found = []
+        found: dict[tuple[int, int], None] = {}
         for bone, partner in self._partners().items():
             parents = self.rest.parents[bone], self.rest.parents[partner]
             starts = parents[0] == parents[1] or all(p >= 0 and self._centred(p) for p in parents)
             if starts and min(self.reach(bone), self.reach(partner)) > LONG_LIMB * self.height:
-                found.append(self._beginning(bone, partner))
-        return found
+                found[self._beginning(bone, partner)] = None
+        return list(found)
 
     def _beginning(self, bone: int, partner: int) -> tuple[int, int]:
         """Up to where the two sides meet: collars begin near the middle and are not seen as a pair."""
@@ -170,6 +174,10 @@ class _Tree:
         """How far the farthest bone below lies from this one."""
         ends = self.rest.heads[self._below(bone)]
         return float(np.max(np.linalg.norm(ends - self.rest.heads[bone], axis=-1)))
+
+    def width(self, bone: int) -> float:
+        """How far beside the middle the bones below this one reach."""
+        return float(np.max(np.abs(self.offset[self._below(bone)])))
 
     def lowest(self, bone: int) -> float:
         """Height of the lowest bone below this one."""

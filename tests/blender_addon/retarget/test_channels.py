@@ -74,7 +74,9 @@ def test_quaternions_are_keyed_as_they_are() -> None:
 
 
 def test_blender_reads_the_same_rotations() -> None:
-    mathutils = pytest.importorskip("mathutils", reason="no Blender (bpy) in this environment")
+    pytest.importorskip("bpy", reason="no Blender (bpy) in this environment")
+    import mathutils
+
     quaternions = tumbling(60)
     for order in ORDERS:
         for angles, quaternion in zip(euler(quaternions, order), quaternions, strict=True):

@@ -60,5 +60,5 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path: Path, content: str, words
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     rest, _ = body()
-    with pytest.raises(UserError, match="nowhere.json cannot be read"):
+    with pytest.raises(UserError, match=r"nowhere\.json cannot be read"):
         load_mapping(tmp_path / "nowhere.json", rest)

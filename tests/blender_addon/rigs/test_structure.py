@@ -23,10 +23,14 @@ def opaque(slot: str) -> str:
     return f"n{zlib.crc32(slot.encode()):08x}"
 
 
+def short_thighs(joint: str) -> float:
+    return 0.6 if "knee" in joint else 1.1
+
+
 @pytest.mark.parametrize("pose", [T_POSE, A_POSE, RELAXED], ids=["T", "A", "relaxed"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"spine": 1}, {"spine": 6}, {"unit": 100.0}, {"axes": HALF_TURN}, {"proportions": lambda j: 0.6 if "knee" in j else 1.1}],
+    [{}, {"spine": 1}, {"spine": 6}, {"unit": 100.0}, {"axes": HALF_TURN}, {"proportions": short_thighs}],
     ids=["usual", "one spine bone", "six spine bones", "centimetres", "facing backwards", "short thighs"],
 )  # fmt: skip
 def test_every_part_is_found(pose: Any, options: dict[str, Any]) -> None:
