@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -184,6 +185,28 @@ def test_every_verb_has_help() -> None:
     assert verbs >= {"serve", "generate", "models", "keypoints", "lift", "train", "retarget"}
     assert verbs == set(main.list_commands(click.Context(main)))
     check(main, [])
+
+
+def test_documented_command_lines_exist(repository: Path) -> None:
+    """Every line ``videomdm ...`` of a code block names a verb and options that there are."""
+    click = pytest.importorskip("click")
+    from videomdm.cli import main
+
+    wrong = []
+    for page in [repository / "README.md", *sorted((repository / "docs").glob("*.md"))]:
+        for line in re.findall(r"^videomdm .*$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            words = shlex.split(line, comments=True)[1:]
+            command: click.Command | None = main
+            while words and isinstance(command, click.Group):
+                command = command.get_command(click.Context(command), words.pop(0))
+            if command is None:
+                wrong.append((page.name, line))
+                continue
+            known = {
+                name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
+            }
+            wrong += [(page.name, line) for word in words if word.startswith("-") and word not in known]
+    assert wrong == []
 
 
 def test_client_imports_fast_and_without_torch_or_blender(repository: Path) -> None:
