@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm.camera import Camera, to_world
+from videomdm.camera import Camera, seen_from, to_world
 from videomdm.model.lifter import Lifter
-from videomdm.motion.representation import decode, encode
+from videomdm.motion.representation import decode, encode, start
 
 from ..clips import FRAME_MULTIPLE, Clips
 from ..views import CameraConfig, DetectorConfig, observe, sample_cameras
@@ -37,7 +37,8 @@ class Supervision:
 
     clips:    frames "teacher" (F, 263) float16 features, "keypoints" (F, 22, 2), "confidence" (F, 22),
               "truth" (F, 263) float16 features of the motion capture, read by baselines and measurements only.
-    cameras:  R (M, 3, 3) and t (M, 3), in the world in which the clip starts at the origin facing +Z.
+    cameras:  R (M, 3, 3) and t (M, 3), in the coordinates in which the teacher's motion starts at the origin
+              facing +Z, as what is diffused does.
     captions: (M, K) caption ids, repeated to K.
     """
 
@@ -100,7 +101,10 @@ def build_supervision(
             view = observe(canonical, seen_by, generator, detector_config)
             with torch.autocast(device.type, torch.bfloat16):
                 lifted = lifter(view.keypoints, view.confidence, mask)
-            teacher = encode(to_world(seen_by, lifted.joints))
+            world = to_world(seen_by, lifted.joints)
+            teacher = encode(world)
+            # features forget where a clip starts; what is diffused starts where the teacher says
+            own = seen_from(seen_by, start(world))
             for name, values in (
                 ("teacher", teacher.half()),
                 ("truth", truth.half()),
@@ -109,8 +113,8 @@ def build_supervision(
             ):
                 frames[name].append(values[mask])
             lengths.append(count)
-            R.append(seen_by.R[:, 0])
-            t.append(seen_by.t[:, 0])
+            R.append(own.R[:, 0])
+            t.append(own.t[:, 0])
             captions += [c.captions for c in chunk]
             weights += [c.weight for c in chunk]
     width = max(len(c) for c in captions)
