@@ -19,6 +19,7 @@ import numpy as np
 
 from .frames import X, Y, Z, about, compose, cross, dot, frame, inverse, rotate, soft_step, swing, unit
 from .rig import Array
+from .smoothing import fit
 
 STIFFNESS = 0.08  # of the fit: cost of a change of the twist between frames at 20 fps
 STIFFNESS_RATE = 20.0
@@ -110,7 +111,7 @@ def read_limb(
         # Toes that point a little outwards go with a knee that looks straight ahead, on people and on rigs.
         measured.append(kind.outward * np.clip(out - np.clip(out, 0.0, TOES_OUT), -TOES_REACH, TOES_REACH))
         weights.append(kind.trust * soft_step(clear, 0.2, 0.6))
-    twist = _fit(np.stack(measured), np.stack(weights), STIFFNESS * (fps / STIFFNESS_RATE) ** 2)
+    twist = fit(np.stack(measured), np.stack(weights), STIFFNESS * (fps / STIFFNESS_RATE) ** 2)
     return Limb(upper, lower, natural, twist)
 
 
@@ -138,24 +139,3 @@ def _angle_about(axis: Array, start: Array, end: Array) -> Array:
     """(T,) angles about ``axis`` from ``start`` to ``end``, -pi to pi."""
     result: Array = np.arctan2(dot(cross(start, end), axis), dot(start, end))
     return result
-
-
-def _fit(measured: Array, weights: Array, stiffness: float) -> Array:
-    """(T,) x that minimises sum of weights (M, T) * (x - measured (M, T))^2 + stiffness * (x(t+1) - x(t))^2.
-
-    The normal equations are tridiagonal: solved by elimination (Thomas).
-    """
-    diagonal = weights.sum(axis=0)
-    right = (weights * measured).sum(axis=0)
-    count = len(diagonal)
-    if count > 1:
-        diagonal = diagonal + stiffness * np.concatenate([[1.0], np.full(count - 2, 2.0), [1.0]])
-    pivots, values = diagonal.tolist(), right.tolist()
-    for t in range(1, count):
-        factor = stiffness / pivots[t - 1]
-        pivots[t] -= factor * stiffness
-        values[t] += factor * values[t - 1]
-    values[-1] /= pivots[-1]
-    for t in range(count - 2, -1, -1):
-        values[t] = (values[t] + stiffness * values[t + 1]) / pivots[t]
-    return np.array(values)

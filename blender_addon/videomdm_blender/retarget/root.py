@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from videomdm.motion import Motion
-
 from .feet import Standing
 from .frames import rotate
 from .reference import joint
 from .rig import Array
 from .slots import SIDES
+from .smoothing import average
 from .stance import Stance
 
 NEAR_FLOOR = 0.06  # metres: a joint much higher than this has no say in the height of the body
@@ -31,13 +30,12 @@ def leg_length(positions: Array) -> float:
 
 
 def middle_path(
-    motion: Motion, stance: Stance, turns: dict[str, Array], flat: Standing, in_place: bool
+    positions: Array, fps: float, stance: Stance, turns: dict[str, Array], flat: Standing, in_place: bool
 ) -> Array:
     """(T, 3) the point between the rig's hip joints, in its unit and the motion's axes.
 
     turns: slot -> (T, 4), of hips, thighs, shins and feet.
     """
-    positions = motion.positions.astype(float)
     scale = stance.leg_length / leg_length(positions)
     hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2
     path: Array = stance.middle + scale * (hips - [0.0, flat.ankle, 0.0])
@@ -46,7 +44,7 @@ def middle_path(
     ankle_at_rest = float(np.mean([stance.place(f"{side}_foot")[1] for side in SIDES]))
     floor = 0.0 if stance.floor is None else stance.floor - _sole(stance, flat, scale)
     path[:, 1] += ankle_at_rest + floor - stance.middle[1]
-    path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, floor, motion.fps)
+    path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, floor, fps)
     return path
 
 
@@ -98,12 +96,4 @@ def _height_correction(
             weight = np.exp(-((np.maximum(lifted, 0.0) / NEAR_FLOOR) ** 2))
             wanted += weight * (at_rest + floor + scale * lifted - height)
             total += weight
-    return _smooth(wanted / total, SMOOTHING * fps)
-
-
-def _smooth(values: Array, width: float) -> Array:
-    """(T,) values averaged over about ``width`` frames, the ends held."""
-    reach = int(np.ceil(width))
-    kernel = np.hanning(2 * reach + 3)
-    padded = np.pad(values, reach + 1, mode="edge")
-    return np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    return average(wanted / total, SMOOTHING * fps)

@@ -13,6 +13,7 @@ from videomdm.motion.inverse import joint_rotations
 from . import feet, root
 from .collars import collar_turn
 from .frames import compose, inverse, mixed, rotate
+from .ground import grounded
 from .limbs import lower_turn, read_limb, upper_turns
 from .reference import joint
 from .rig import IDENTITY, Array, Mapping, RigRest
@@ -62,10 +63,10 @@ def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options |
     """
     options = options or Options()
     stance = Stance(rest, mapping)
-    positions = motion.positions.astype(float)
     flat = feet.standing(motion)
+    positions = grounded(motion.positions.astype(float), flat, motion.fps)
     slot_turns, bone_turns = _turns(positions, motion.fps, stance, flat)
-    path = root.middle_path(motion, stance, slot_turns, flat, options.in_place)
+    path = root.middle_path(positions, motion.fps, stance, slot_turns, flat, options.in_place)
     bones = tuple(bone_turns)
     carried = _Carried(stance, bone_turns, len(positions))
     local = np.stack(

@@ -165,7 +165,7 @@ def test_feet_stand_on_the_floor_of_the_rest_pose(proportions: Callable[[str], f
     heights = np.stack(
         [into_motion_axes(heads[toe])[:, 1] - into_motion_axes(rest.head(toe))[1] for toe in toes]
     )
-    assert np.abs(heights.min(axis=0)).max() < 0.02
+    assert np.abs(heights.min(axis=0)).max() < 0.03
 
 
 def test_in_place_keeps_the_body_where_it_stands() -> None:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Standing feet come to the floor; jumps, climbs and limbs stay as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.support.actor import perform
+from videomdm.motion import Motion
+from videomdm.motion.skeleton import JOINT_NAMES
+from videomdm_blender.retarget.feet import standing
+from videomdm_blender.retarget.ground import grounded
+
+FEET = [JOINT_NAMES.index(f"{side}_foot") for side in ("left", "right")]
+
+
+def standing_still(frames: int) -> np.ndarray:
+    """(T, 22, 3) one pose, feet on the floor."""
+    return np.repeat(perform(1.0).motion.positions[:1].astype(float), frames, axis=0)
+
+
+def lifted(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A still pose moved up and down by ``height`` (T,), before and after."""
+    before = standing_still(len(height)) + height[:, None, None] * np.array([0.0, 1.0, 0.0])
+    return before, grounded(before, standing(Motion(before, 20.0)), 20.0)
+
+
+def test_a_body_that_floats_comes_down_and_moves_less() -> None:
+    before, after = lifted(0.025 + 0.02 * np.sin(np.arange(80) / 8))
+    assert np.ptp(before[:, FEET, 1]) > 0.03
+    assert np.ptp(after[:, FEET, 1].min(axis=1)) < 0.01
+
+
+def test_a_jump_keeps_its_height() -> None:
+    flight = np.clip(np.arange(20) - 2, 0, 15) / 15
+    height = np.concatenate([np.zeros(20), 1.6 * flight * (1 - flight), np.zeros(20)])
+    before, after = lifted(height)
+    np.testing.assert_allclose(after[:, 0, 1], before[:, 0, 1], atol=0.02)
+
+
+def test_who_climbs_stays_up() -> None:
+    height = np.concatenate([np.zeros(30), np.linspace(0, 0.4, 20), np.full(30, 0.4)])
+    before, after = lifted(height)
+    np.testing.assert_allclose(after[50:, 0, 1], before[50:, 0, 1], atol=0.01)
+
+
+def test_only_the_height_of_the_whole_body_changes() -> None:
+    motion = perform(2.0).motion
+    before = motion.positions.astype(float)
+    change = grounded(before, standing(motion), motion.fps) - before
+    np.testing.assert_allclose(change, np.broadcast_to(change[:, :1], change.shape), atol=1e-12)
+    assert np.abs(change[..., [0, 2]]).max() == 0
