@@ -17,12 +17,12 @@ from .rig import Array
 from .slots import SIDES
 from .smoothing import fit
 
-STANDS, MOVES = 0.15, 0.6  # metres a second: speeds of a foot that stands, and of one that does not
+STANDS, MOVES = 0.15, 0.5  # metres a second: speeds of a foot that stands, and of one that does not
 NEAR, FAR = 0.05, 0.10  # metres from the floor up to which a resting foot is taken to stand on it, and not
 LOWEST = 0.01  # metres: of feet at different heights the lower one counts
 STIFFNESS = 4.0  # resistance against changes of height, for frames at 20 fps
 STIFFNESS_RATE = 20.0
-KEPT = 1e-3  # weight of "no change" against that of a standing foot
+KEPT = 0.01  # weight of "no change" against that of a standing foot
 
 
 def grounded(positions: Array, flat: Standing, fps: float) -> Array:
