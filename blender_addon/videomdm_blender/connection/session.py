@@ -38,7 +38,7 @@ class Phase(Enum):
     LOST = "Connection lost, trying again"
     REFUSED = "The backend refused the connection"
     STOPPING = "The backend is stopping"
-    FAILED = "The backend is gone"
+    FAILED = "No backend"
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,10 @@ def steps() -> Iterator[float]:
     from videomdm_blender.generate import jobs
     from videomdm_blender.mannequin.build import build_mannequin
 
+    library_panel = bpy.types.VIDEOMDM_PT_library
+    bpy.utils.unregister_class(library_panel)
+    library_panel.bl_options = set()  # open from the start
+    bpy.utils.register_class(library_panel)
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     scene = window().scene
@@ -109,6 +113,7 @@ def steps() -> Iterator[float]:
     yield 1.0
     screenshot("1_off")
     bpy.context.preferences.addons[EXTENSION].preferences.connection_file = PLAN["connection_file"]
+    bpy.ops.ed.undo_push(message="Mannequin")
     yield from press("videomdm.connect")
     yield from until(lambda: hub.hub.status.phase.name == "READY")
     yield DRAW_SECONDS
@@ -132,8 +137,18 @@ def steps() -> Iterator[float]:
     seen["action"] = armature.animation_data.action.name
     yield DRAW_SECONDS
     screenshot("5_done")
-    bpy.ops.ed.undo()
-    seen["undone"] = not bpy.data.actions
+    name = armature.name
+    bpy.ops.ed.undo()  # after it, what Python held of the scene is gone
+    seen["undone"] = not bpy.data.actions and name in bpy.data.objects
+    jobs.desk.takes.clear()
+    yield DRAW_SECONDS
+    yield from press("videomdm.list_takes")
+    yield from until(lambda: bool(jobs.desk.stored))
+    yield DRAW_SECONDS
+    screenshot("6_library")
+    bpy.ops.preferences.addon_show(module=EXTENSION)
+    yield 2 * DRAW_SECONDS
+    screenshot("7_preferences")
 
 
 def main() -> None:

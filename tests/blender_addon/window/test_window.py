@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 DRIVE = Path(__file__).with_name("drive.py")
-PICTURES = ("1_off", "2_connected", "3_running", "4_refused", "5_done")
+PICTURES = ("1_off", "2_connected", "3_running", "4_refused", "5_done", "6_library", "7_preferences")
 
 
 @pytest.fixture(scope="module")
