@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tests.support.actor import OFFSETS, perform
+
 from videomdm.motion import Motion
 from videomdm.motion.skeleton import JOINT_NAMES, PARENTS
 from videomdm_blender.retarget.feet import standing
