@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -91,4 +92,6 @@ def run(command: click.Command) -> NoReturn:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
+    if "bpy" in sys.modules:  # what Blender would have tidied up
+        shutil.rmtree(sys.modules["bpy"].app.tempdir, ignore_errors=True)
     os._exit(status)
