@@ -88,8 +88,9 @@ def repair_sides(keypoints: Keypoints, caution: float = 1.0) -> Keypoints:
         costs = _bend_costs(keypoints, left, right, scale)
         exchanged = _cheapest_states(costs, price, caution * penalty)
         points, confidence = keypoints.points.copy(), keypoints.confidence.copy()
+        here, there = np.array(left + right), np.array(right + left)
         for array in (points, confidence):
-            array[np.ix_(exchanged, left + right)] = array[np.ix_(exchanged, right + left)]
+            array[np.ix_(exchanged, here)] = array[np.ix_(exchanged, there)]
         keypoints = replace(keypoints, points=points, confidence=confidence)
     return keypoints
 

@@ -75,7 +75,7 @@ class Keypoints:
     @property
     def seen(self) -> np.ndarray:
         """(T,) bool: frames in which at least one point was seen."""
-        return (self.confidence > 0).any(axis=1)
+        return np.any(self.confidence > 0, axis=1)
 
     @property
     def coverage(self) -> float:

@@ -87,7 +87,7 @@ class Motion:
             "skeleton": "humanml3d-22",
             "provenance": dict(self.provenance),
         }
-        arrays = {"positions": self.positions, "contacts": self.contacts}
+        arrays: dict[str, Any] = {"positions": self.positions, "contacts": self.contacts}
         if self.features is not None:
             arrays["features"] = self.features
         buffer = io.BytesIO()

@@ -215,5 +215,5 @@ def _location(rest: RigRest, bone: str, travel: Array) -> Array:
 
 def _start_upright(local: Array) -> Array:
     """Signs of (T, B, 4) such that each bone starts on the half of the sphere of "not turned"."""
-    signs = np.where(local[:1, :, :1] < 0, -1.0, 1.0)
-    return local * signs
+    turned: Array = np.where(local[:1, :, :1] < 0, -local, local)
+    return turned
