@@ -203,7 +203,7 @@ def test_validation_sees_the_average_and_leaves_the_run_as_it_was(straight, tmp_
         seen.append((step, model.training, model[0].weight.detach().clone()))
         return {"validation/x": float(step)}
 
-    run(tmp_path, validate=validate, validate_every=15)
+    run(tmp_path, replace(CONFIG, validate_every=15), validate=validate)
     assert [(step, training) for step, training, _ in seen] == [(15, False), (30, False)]
     state = engine.load_state(tmp_path / engine.STATE)
     assert torch.equal(seen[1][2], state["average"]["0.weight"])

@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from videomdm.errors import UserError  # noqa: E402 (after the skip)
+from videomdm.diffusion.schedule import cosine  # noqa: E402 (after the skip)
+from videomdm.errors import UserError  # noqa: E402
 from videomdm.model.checkpoint import load_model  # noqa: E402
 from videomdm.model.denoiser import Denoiser, DenoiserConfig  # noqa: E402
 from videomdm.model.lifter import Lifter  # noqa: E402
@@ -25,7 +26,7 @@ from videomdm_training.captions import CaptionTable  # noqa: E402
 from videomdm_training.configuration import load_config  # noqa: E402
 from videomdm_training.datasets.pack import Pack  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
-from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, fit  # noqa: E402
+from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, VideoMDM, fit  # noqa: E402
 from videomdm_training.normalisation import Normalisation  # noqa: E402
 from videomdm_training.teacher.supervision import build_supervision  # noqa: E402
 
@@ -62,14 +63,13 @@ def test_supervision_is_what_a_camera_and_the_lifter_see(supervision, pack_file)
     assert (data.clips.lengths % 4 == 0).all()
     assert "a person waves with the left hand" in words.texts
     batch = data.clips.batch(torch.arange(len(data.clips)))
-    truth = decode(batch.frames["truth"].float())
-    camera = data.camera(batch.index)
-    seen = camera.to_camera(truth)
-    error = (seen[..., :2] / seen[..., 2:] - batch.frames["keypoints"]).norm(dim=-1)
+    truth, teacher = (decode(batch.frames[name].float()) for name in ("truth", "teacher"))
     visible = batch.mask[..., None] & (batch.frames["confidence"] > 0)
-    assert float(error[visible].mean()) < 0.01  # a detector's errors, no more
-    teacher = decode(batch.frames["teacher"].float())
-    assert torch.isfinite(teacher).all()
+    # the camera is where it sees the teacher's motion about where the person was seen
+    seen = data.camera(batch.index).to_camera(teacher)
+    error = (seen[..., :2] / seen[..., 2:] - batch.frames["keypoints"]).norm(dim=-1)
+    height = batch.frames["keypoints"][..., 1].amax(-1) - batch.frames["keypoints"][..., 1].amin(-1)
+    assert float((error / height[..., None])[visible].median()) < 0.15
     # the teacher is near, but not the truth
     distance = ((teacher - teacher[:, :, :1]) - (truth - truth[:, :, :1])).norm(dim=-1)[batch.mask]
     assert 0.02 < float(distance.mean()) < 0.6
@@ -111,6 +111,7 @@ def test_normalisation_shares_one_deviation_in_each_group(supervision, tmp_path)
         (LossConfig(depth="mean"), {"position", "velocity", "alignment"}),
         (LossConfig(multistep=False), {"position", "velocity", "alignment"}),
         (LossConfig(low_noise_steps=49, buckets=7), {"position", "velocity", "alignment"}),  # all multistep
+        (LossConfig(placed=True), {"position", "velocity", "alignment"}),
         (LossConfig(alignment=0.0), {"position", "velocity"}),
         (LossConfig(placed=True, position=0.5), {"position", "velocity", "alignment"}),
         (LossConfig(velocity=0.0, drop_text=1.0), {"position", "velocity", "alignment"}),
@@ -137,15 +138,27 @@ def test_tokens_of_fewer_frames_run(supervision, tmp_path, patch):
     assert fit(data, words, settings, tmp_path, {}).finished
 
 
-def test_training_learns_from_features_and_from_keypoints(supervision, tmp_path):
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossConfig(supervision="3d"),
+        LossConfig(multistep=False),
+        LossConfig(position=1.0, velocity=200.0, placed=True),
+    ],
+)
+def test_training_reduces_its_loss(supervision, tmp_path, loss):
     data, words = supervision
-    long = replace(SETTINGS, engine=replace(SETTINGS.engine, steps=40, learning_rate=1e-2))
-    fit(data, words, replace(long, loss=LossConfig(supervision="3d")), tmp_path / "3d", {})
-    rows = log(tmp_path / "3d")
-    assert np.mean([r["loss"] for r in rows[-6:]]) < 0.6 * np.mean([r["loss"] for r in rows[:3]])
-    fit(data, words, long, tmp_path / "2d", {})
-    rows = log(tmp_path / "2d")
-    assert np.mean([r["position"] for r in rows[-6:]]) < 0.6 * np.mean([r["position"] for r in rows[:3]])
+    settings = replace(SETTINGS, loss=loss, engine=replace(SETTINGS.engine, steps=60, learning_rate=5e-3))
+    trained = fit(data, words, settings, tmp_path, {}).network
+    normalisation, _ = Normalisation.load(tmp_path / NORMALISATION)
+    losses = VideoMDM(data, words, normalisation, cosine(50), settings)
+
+    @torch.no_grad()
+    def mean(network: torch.nn.Module) -> float:
+        steps = range(1000, 1012)
+        return np.mean([float(losses(network, s, engine.generator_for(1, s, CPU))["loss"]) for s in steps])
+
+    assert mean(trained) < 0.75 * mean(Denoiser(settings.sizes))
 
 
 def test_a_stopped_fit_goes_on_to_the_same_model(supervision, tmp_path):
