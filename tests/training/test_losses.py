@@ -148,6 +148,20 @@ def test_aligned_joints_lie_on_their_rays_and_unseen_ones_stay():
     assert torch.allclose(left, torch.zeros_like(left), atol=1e-4)
 
 
+def test_a_drifted_path_is_placed_before_it_is_aligned():
+    positions, camera, keypoints, confidence, mask = scene(T=48, dtype=torch.float32)
+    drift = torch.linspace(0, 1, 48)[:, None, None] * torch.tensor([0.6, 0.0, 0.4])
+    arguments = (positions + drift, camera, keypoints, confidence, mask.sum(1))
+    truth = encode(positions)
+    # in the middle of the clip: at its ends the smoothed depth lags behind a walk towards the camera
+    aligned, placed = (
+        (alignment_target(*arguments, placed=p) - truth)[:, 8:-8].square().mean() for p in (False, True)
+    )
+    assert float(placed) < 0.2 * float(aligned)
+    again = alignment_target(positions, *arguments[1:], placed=True)
+    assert float((again - truth)[:, 8:-8, : representation.CONTACTS.start].abs().max()) < 0.02
+
+
 def test_the_alignment_target_holds_the_last_frame_over_the_padding():
     positions, camera, keypoints, confidence, _ = scene(dtype=torch.float32)
     lengths = torch.tensor([12, 8, 4])
