@@ -28,7 +28,7 @@ from ..connection.session import Ended, Event, Phase, Session
 log = logging.getLogger(__name__)
 
 NAME_BYTES = 58  # of an Action's name: Blender 4.5 takes 63, and adds .001 where a name is taken
-FREE_MODES = ("OBJECT", "POSE")  # elsewhere an undo step would hold the mode's own data only
+FREE_MODES = ("OBJECT", "POSE")  # in others an undo step would hold the mode's own data only
 TAKES_KEPT = 50
 
 
@@ -38,7 +38,7 @@ class State(Enum):
     WAITING = "Waiting for the backend"
     RUNNING = "Running"
     CANCELLING = "Cancelling"
-    ARRIVED = "The take waits until you leave this mode"
+    ARRIVED = "The take waits until Blender is free"
     DONE = "Done"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
@@ -69,7 +69,7 @@ class Target:
         """The scene and the armature object; UserError where one is gone."""
         scene = next((s for s in bpy.data.scenes if s.session_uid == self.scene), None)
         armature = next((o for o in bpy.data.objects if o.session_uid == self.armature), None)
-        if scene is None or armature is None or scene.objects.get(armature.name) is not armature:
+        if scene is None or armature is None or scene.objects.get(armature.name) != armature:
             raise UserError(
                 f'The armature "{self.name}" is no longer in the scene.',
                 "The take is kept: select another armature and apply it again.",
@@ -282,12 +282,16 @@ def push_undo(message: str) -> None:
 
 
 def _is_free() -> bool:
-    """Whether data can be changed now: not while rendering, nor in a mode with undo steps of its own."""
+    """Whether data can be changed now: not while rendering, moving things, or in a mode with its own undo."""
     if bpy.app.is_job_running("RENDER"):
         return False
     manager = bpy.context.window_manager
-    actives = [window.view_layer.objects.active for window in manager.windows] if manager else []
-    return all(active is None or active.mode in FREE_MODES for active in actives)
+    windows = list(manager.windows) if manager else []
+    actives = [window.view_layer.objects.active for window in windows]
+    moving = any(
+        operator.bl_idname.startswith("TRANSFORM_") for w in windows for operator in w.modal_operators
+    )
+    return not moving and all(active is None or active.mode in FREE_MODES for active in actives)
 
 
 def _lose_all(ended: Ended) -> None:
