@@ -69,7 +69,7 @@ class LiftSettings:
 
     seed: int = 0
     steps: int = 20
-    start: float = 0.6
+    start: float = 0.15
     obey: float = 1.0
     window: int = 200
     overlap: int = 40

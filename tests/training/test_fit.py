@@ -111,9 +111,9 @@ def test_normalisation_shares_one_deviation_in_each_group(supervision, tmp_path)
         (LossConfig(depth="mean"), {"position", "velocity", "alignment"}),
         (LossConfig(multistep=False), {"position", "velocity", "alignment"}),
         (LossConfig(low_noise_steps=49, buckets=7), {"position", "velocity", "alignment"}),  # all multistep
-        (LossConfig(placed=True), {"position", "velocity", "alignment"}),
+        (LossConfig(teacher_path=True), {"position", "velocity", "alignment"}),
         (LossConfig(alignment=0.0), {"position", "velocity"}),
-        (LossConfig(placed=True, position=0.5), {"position", "velocity", "alignment"}),
+        (LossConfig(teacher_path=True, position=0.5), {"position", "velocity", "alignment"}),
         (LossConfig(velocity=0.0, drop_text=1.0), {"position", "velocity", "alignment"}),
         (LossConfig(position=0.0, drop_text=0.0), {"position", "velocity", "alignment"}),
     ],
@@ -143,7 +143,7 @@ def test_tokens_of_fewer_frames_run(supervision, tmp_path, patch):
     [
         LossConfig(supervision="3d"),
         LossConfig(multistep=False),
-        LossConfig(position=1.0, velocity=200.0, placed=True),
+        LossConfig(position=1.0, velocity=200.0, teacher_path=True),
     ],
 )
 def test_training_reduces_its_loss(supervision, tmp_path, loss):

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm.camera import Camera, orbit, project, to_world  # noqa: E402 (after the skip)
+from videomdm.camera import Camera, orbit, project, seen_from, to_world  # noqa: E402 (after the skip)
 from videomdm.diffusion.guidance import align_to_rays  # noqa: E402
 from videomdm.motion import representation  # noqa: E402
 from videomdm.motion.representation import decode, encode, put_back, start  # noqa: E402
@@ -19,6 +19,7 @@ from videomdm_training.losses import (  # noqa: E402
     depth_weights,
     feature_loss,
     hold_after_end,
+    on_path,
     reprojection_losses,
 )
 
@@ -148,18 +149,19 @@ def test_aligned_joints_lie_on_their_rays_and_unseen_ones_stay():
     assert torch.allclose(left, torch.zeros_like(left), atol=1e-4)
 
 
-def test_a_drifted_path_is_placed_before_it_is_aligned():
+def test_poses_are_aligned_on_the_path_of_the_teacher():
     positions, camera, keypoints, confidence, mask = scene(T=48, dtype=torch.float32)
-    drift = torch.linspace(0, 1, 48)[:, None, None] * torch.tensor([0.6, 0.0, 0.4])
-    arguments = (positions + drift, camera, keypoints, confidence, mask.sum(1))
+    own = seen_from(camera, start(positions))
     truth = encode(positions)
-    # in the middle of the clip: at its ends the smoothed depth lags behind a walk towards the camera
-    aligned, placed = (
-        (alignment_target(*arguments, placed=p) - truth)[:, 8:-8].square().mean() for p in (False, True)
-    )
-    assert float(placed) < 0.2 * float(aligned)
-    again = alignment_target(positions, *arguments[1:], placed=True)
-    assert float((again - truth)[:, 8:-8, : representation.CONTACTS.start].abs().max()) < 0.02
+    drifted = truth.clone()
+    drifted[..., representation.ROOT_LINEAR] += torch.tensor([0.02, 0.01])
+    drifted[..., representation.ROOT_ANGULAR] += 0.005
+
+    def error(features):
+        target = alignment_target(decode(features), own, keypoints, confidence, mask.sum(1))
+        return float((target - truth)[..., representation.POSITIONS].square().mean())
+
+    assert error(on_path(drifted, truth)) < 1e-6 < 1e-3 < error(drifted)
 
 
 def test_the_alignment_target_holds_the_last_frame_over_the_padding():

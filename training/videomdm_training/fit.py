@@ -28,6 +28,7 @@ from .losses import (
     alignment_loss,
     alignment_target,
     feature_loss,
+    on_path,
     reprojection_losses,
 )
 from .normalisation import Normalisation
@@ -45,8 +46,9 @@ class LossConfig:
     supervision:  "2d" is VideoMDM; "3d" is MDM on the motion capture itself; "teacher" is MDM on the lifted motion.
     teacher_steps: so many first steps take the teacher's features as the target, which costs a third and gives the
                   2D losses a start from which their rays are nearly right.
-    placed:       alignment first moves each frame's body to its keypoints, and then supervises all channels; the
-                  reprojection loss, whose gradient grows with the drift of the path, can then weigh less.
+    teacher_path: alignment puts the predicted poses on the teacher's path before they move onto their rays, and
+                  then supervises all channels; the reprojection loss, whose gradient grows with the drift of the
+                  predicted path, can then weigh less.
     """
 
     supervision: Literal["2d", "3d", "teacher"] = "2d"
@@ -54,7 +56,7 @@ class LossConfig:
     position: float = 7.0
     velocity: float = 350.0
     alignment: float = 1.0
-    placed: bool = False
+    teacher_path: bool = False
     depth: DepthWeighting = "joint"
     multistep: bool = True
     low_noise_steps: int = 16  # t* of 12, rounded up to whole buckets
@@ -189,18 +191,19 @@ class VideoMDM:
         config = self.config.loss
         camera = self.data.camera(batch.index)
         keypoints, confidence = batch.frames["keypoints"], batch.frames["confidence"]
-        positions = decode(self.normalisation.undo(x0))
+        features = self.normalisation.undo(x0)
+        positions = decode(features)
         place, change = reprojection_losses(
             positions, camera, keypoints, confidence, batch.mask, config.depth
         )
         loss = config.position * place + config.velocity * change
         parts = {"position": place.detach(), "velocity": change.detach()}
         if config.alignment > 0:
-            target = self.normalisation.apply(
-                alignment_target(positions, camera, keypoints, confidence, batch.lengths, config.placed)
-            )
-            compare = feature_loss if config.placed else alignment_loss
-            aligned = compare(x0, target, batch.mask)
+            if config.teacher_path:
+                positions = decode(on_path(features.detach(), batch.frames["teacher"].float()))
+            target = alignment_target(positions, camera, keypoints, confidence, batch.lengths)
+            compare = feature_loss if config.teacher_path else alignment_loss
+            aligned = compare(x0, self.normalisation.apply(target), batch.mask)
             loss = loss + config.alignment * aligned
             parts["alignment"] = aligned.detach()
         return {"loss": loss, **parts}

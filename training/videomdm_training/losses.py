@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from videomdm.camera import Camera, project
-from videomdm.diffusion.guidance import align_to_rays, place_body
+from videomdm.diffusion.guidance import align_to_rays
 from videomdm.motion import representation
 from videomdm.motion.representation import encode
 
@@ -84,6 +84,17 @@ def hold_after_end(positions: Tensor, lengths: Tensor) -> Tensor:
     return positions.gather(1, index[..., None, None].expand_as(positions))
 
 
+def on_path(features: Tensor, path: Tensor) -> Tensor:
+    """The poses of ``features`` along the root's path of ``path``, both (B, T, 263) and not normalised.
+
+    Steps and turns of a prediction add up over a clip; half a metre away from the person, the closest point of a
+    ray says little of the pose.  The path must not come from the prediction itself: put where the prediction's own
+    size fits the keypoints, a body that is too small stands nearer, is never corrected, and shrinks on.
+    """
+    root = slice(0, representation.POSITIONS.start)
+    return torch.cat([path[..., root], features[..., root.stop :]], dim=-1)
+
+
 @torch.no_grad()
 def alignment_target(
     positions: Tensor,
@@ -91,16 +102,9 @@ def alignment_target(
     keypoints: Tensor,
     confidence: Tensor,
     lengths: Tensor,
-    placed: bool = False,
 ) -> Tensor:
-    """Features (B, T, 263) of the prediction moved onto its observed rays; unseen joints stay where they are.
-
-    A predicted path drifts, as its steps and turns add up, and the closest point of a ray far away says little of
-    the pose.  With ``placed`` each frame's body is first moved, as a whole, to where the keypoints say it is.
-    """
+    """Features (B, T, 263) of the prediction moved onto its observed rays; unseen joints stay where they are."""
     positions = positions.detach()
-    if placed:
-        positions = place_body(positions, camera, keypoints, confidence)
     aligned = align_to_rays(positions, camera, keypoints, (confidence > 0).to(positions.dtype))
     return encode(hold_after_end(aligned, lengths))
 
@@ -108,7 +112,7 @@ def alignment_target(
 def alignment_loss(x0: Tensor, target: Tensor, frame_mask: Tensor) -> Tensor:
     """Mean squared error of the rotation, velocity and contact channels, both sides normalised (B, T, 263).
 
-    With a target that was ``placed`` all channels are trusted: use :func:`feature_loss` instead.
+    A target made :func:`on_path` can be trusted in all channels: use :func:`feature_loss` instead.
     """
     channels = ALIGNED_CHANNELS.to(x0.device)
     return masked_mean((x0 - target).square(), frame_mask[..., None] * channels.expand_as(x0))
