@@ -25,6 +25,7 @@ from .keypoints.joints import to_joints
 from .model.lifter import Lifted, Lifter, level_camera
 from .motion.clip import FPS, Motion
 from .motion.representation import canonicalise, decode, encode, start
+from .motion.skeleton import CONTACT_JOINTS
 
 SHORTEST = 4  # frames
 
@@ -101,10 +102,13 @@ def level_world(lifted: Lifted) -> tuple[Tensor, Camera]:
     """Joints (T, 22, 3) of one clip in a world on a floor at 0 under its first root, and its camera."""
     R = level_camera(lifted.up)[0]
     world = lifted.joints[0] @ R
-    lowest = world[:, [7, 8, 10, 11], 1].amin(1)
-    floor = torch.quantile(lowest, 0.2)
-    origin = torch.stack([world[0, 0, 0], floor, world[0, 0, 2]])
+    origin = torch.stack([world[0, 0, 0], floor_height(world), world[0, 0, 2]])
     return world - origin, Camera(R, R @ origin)
+
+
+def floor_height(positions: Tensor) -> Tensor:
+    """The height (metres, a scalar) on which the feet of (T, 22, 3) stand: that of the lower foot, mostly."""
+    return torch.quantile(positions[:, list(CONTACT_JOINTS), 1].amin(1), 0.2)
 
 
 def cross_fade(windows: Tensor, starts: list[int], frames: int) -> Tensor:
@@ -176,5 +180,6 @@ def _join(features: Tensor, camera: Camera, world: Camera, starts: list[int], fr
     # own coordinates -> camera -> world: the camera is the same for all windows
     seen = camera.to_camera(own)
     positions = (seen - world.t[..., None, :]) @ world.R
-    joined = cross_fade(positions, starts, frames)
-    return canonicalise(joined)[0]
+    joined, _ = canonicalise(cross_fade(positions, starts, frames))
+    # aligning moved the feet with everything else
+    return joined - floor_height(joined) * torch.tensor([0.0, 1.0, 0.0], device=joined.device)
