@@ -85,6 +85,12 @@ def lifter(
 @click.option(
     "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
 )
+@click.option(
+    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
+)
+@click.option(
+    "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
+)
 def fit(
     pack: Path,
     folder: Path,
@@ -93,6 +99,8 @@ def fit(
     overrides: tuple[str, ...],
     time_limit: float,
     role: str,
+    licence: str,
+    commercial: bool,
 ) -> None:
     """Train a model on PACK's training segments as a camera sees them; goes on where it stopped."""
     from videomdm.model.checkpoint import load_model
@@ -130,8 +138,8 @@ def fit(
     facts: dict[str, object] = {
         "name": folder.name,
         "fps": data.fps,
-        "licence": "Apache-2.0",
-        "commercial": True,
+        "licence": licence,
+        "commercial": commercial,
         "data": data.notes.get("credit", ""),
         "max_seconds": 10.0,
     }
