@@ -25,9 +25,14 @@ from .model.lifter import Lifter
 from .model.registry import ModelInfo, available_models, find_model, model_info
 from .model.text import text_encoder
 from .motion.clip import FPS, Motion
-from .motion.representation import CONTACTS, decode
+from .motion.representation import CONTACTS, POSITIONS, ROOT_HEIGHT, decode
+from .motion.skeleton import CONTACT_JOINTS
 
 __all__ = ["LiftRequest", "ModelInfo", "Pipeline", "TextRequest", "available_models"]
+
+RESTING_FOOT = (
+    0.014  # metres: the height of the lower foot joint of somebody who stands, over the training set
+)
 
 Progress = Callable[[float, str, Motion | None], None]
 
@@ -156,7 +161,7 @@ class Pipeline:
         provenance = {"kind": "text", "model": self.info.name, **asdict(request)}
 
         def motions(x0: Tensor) -> list[Motion]:
-            features = (x0.float() * self.std + self.mean)[:, :frames]
+            features = on_floor((x0.float() * self.std + self.mean)[:, :frames])
             return [
                 self._motion(f, request.prompt, {**provenance, "sample": i}) for i, f in enumerate(features)
             ]
@@ -214,6 +219,16 @@ class Pipeline:
         positions = decode(features).cpu().numpy()
         contacts = (features[:, CONTACTS] > 0.5).cpu().numpy()
         return Motion(positions, FPS, contacts, features.cpu().numpy(), caption, provenance)
+
+
+def on_floor(features: Tensor) -> Tensor:
+    """Features (B, T, 263) raised or lowered as a whole, so that the lower foot mostly rests on the floor."""
+    lowest = decode(features)[..., list(CONTACT_JOINTS), 1].amin(-1)
+    shift = torch.quantile(lowest, 0.2, dim=1) - RESTING_FOOT
+    heights = torch.zeros(features.shape[-1], device=features.device)
+    heights[ROOT_HEIGHT] = 1.0
+    heights[POSITIONS.start + 1 : POSITIONS.stop : 3] = 1.0
+    return features - shift[:, None, None] * heights
 
 
 def _reporting(progress: Progress | None, motions: Callable[[Tensor], list[Motion]]) -> Callback | None:

@@ -73,6 +73,13 @@ def test_the_first_sample_does_not_depend_on_how_many_are_made(pipeline):
     assert not np.allclose(first.positions, second.positions, atol=1e-3)
 
 
+def test_generated_motions_stand_on_the_floor(pipeline):
+    motion = pipeline.generate(TextRequest("a person stands", seconds=2, steps=3))[0]
+    lowest = motion.positions[:, [7, 8, 10, 11], 1].min(1)
+    assert np.quantile(lowest, 0.2) == pytest.approx(0.014, abs=1e-4)
+    assert np.allclose(decode(motion.features), motion.positions, atol=1e-5)
+
+
 @pytest.mark.parametrize(("seconds", "frames"), [(0.5, 10), (1.03, 21), (9.99, 200), (10, 200)])
 def test_clips_have_the_length_that_was_asked_for(pipeline, seconds, frames):
     assert len(pipeline.generate(TextRequest("x", seconds=seconds, steps=1))[0]) == frames
