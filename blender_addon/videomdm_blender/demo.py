@@ -32,7 +32,7 @@ from .render.sheet import contact_sheet
 from .render.stage import build_stage, follow
 from .render.video import video
 
-PROMPT = "a person walks forward and waves with the right hand"
+PROMPT = "a person walks forward"
 START_SECONDS = 300.0  # a first start may have to read weights from a slow disk
 GENERATE_SECONDS = 600.0
 FPS = 24
