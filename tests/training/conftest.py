@@ -63,6 +63,7 @@ def run_folder(
     """A finished run: the teacher's features first, then VideoMDM's losses with multistep denoising."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     settings = (*SMALL, "engine.steps=60", "loss.teacher_steps=30", "views=1")
-    result = train("fit", pack_file, "-o", folder, "--lifter", lifter_file, settings=settings)
+    told = ("--licence", "CC0-1.0", "--commercial")
+    result = train("fit", pack_file, "-o", folder, "--lifter", lifter_file, *told, settings=settings)
     assert "finished after step 60" in result.output
     return folder

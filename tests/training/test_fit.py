@@ -176,7 +176,8 @@ def test_the_trained_model_makes_motion(run_folder, monkeypatch):
     by_path = Pipeline.load(str(run_folder), "cpu")
     monkeypatch.setenv("VIDEOMDM_MODELS", str(run_folder.parent))
     by_name = Pipeline.load("small", "cpu")
-    assert (by_name.info.name, by_name.info.fps, by_name.info.licence) == ("small", 20.0, "Apache-2.0")
+    assert (by_name.info.name, by_name.info.fps, by_name.info.licence) == ("small", 20.0, "CC0-1.0")
+    assert by_name.info.commercial
     assert by_name.lifter is not None
     request = TextRequest("a person walks forward", seconds=2, seed=1, steps=5)
     motion, again = by_path.generate(request)[0], by_name.generate(request)[0]
