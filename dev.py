@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -117,9 +116,6 @@ LINT = Environment("lint", "linters and Blender's type stubs", "3.11", 0.3, grou
 ENVIRONMENTS = {e.name: e for e in (MAIN, BLENDER50, BLENDER52, LINT)}
 
 
-Command = list[str | Path]
-
-
 class Stop(Exception):
     """Something that the user must know or do; the message is the whole story."""
 
@@ -141,16 +137,18 @@ def clean_environ() -> dict[str, str]:
     """The user's environment without what would let an install leave `.dev/` or mix other packages in."""
     dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT"}
     environ = {name: value for name, value in os.environ.items() if name.upper() not in dropped}
-    return environ | {"PYTHONNOUSERSITE": "1", "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "1"}
+    return {**environ, "PYTHONNOUSERSITE": "1", "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "1"}
 
 
-def run(command: Command, limit: float | None = None, **extra: str) -> int:
+def run(command: list[str | Path], limit: float | None = None, **extra: str) -> int:
     """Run a command in the repository with its output shown as it comes; returns its exit status.
 
     `extra` is added to its environment.  However this function is left, the process has ended before.
     """
     lock = {} if WINDOWS or Lock.file is None else {"pass_fds": (Lock.file.fileno(),)}
-    with subprocess.Popen([*map(str, command)], cwd=ROOT, env=clean_environ() | extra, **lock) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(
+        [*map(str, command)], cwd=ROOT, env={**clean_environ(), **extra}, **lock
+    ) as process:  # type: ignore[call-overload]
         try:
             return int(process.wait(limit))
         except subprocess.TimeoutExpired:
@@ -164,7 +162,7 @@ def run(command: Command, limit: float | None = None, **extra: str) -> int:
             raise
 
 
-def output_of(command: Command) -> str | None:
+def output_of(command: list[str | Path]) -> str | None:
     """What a command prints, or None where it fails."""
     try:
         done = subprocess.run(
@@ -265,12 +263,12 @@ def find_python(version: str) -> str | None:
         home / ".local/share/uv/python",
         Path(os.environ.get("APPDATA", home)) / "uv/python",
     ]
-    managed: list[Command] = [
+    managed: list[list[str | Path]] = [
         [folder / ("python.exe" if WINDOWS else "bin/python")]
         for parent in folders
         for folder in sorted(parent.glob(f"*{version}.*"))
     ]
-    on_path: list[Command] = [[f"python{version}"], ["py", f"-{version}"]]
+    on_path: list[list[str | Path]] = [[f"python{version}"], ["py", f"-{version}"]]
     for command in on_path + managed:
         found = output_of(
             [*command, "-c", "import sys; print(sys.executable, *sys.version_info[:2], sep='|')"]
@@ -288,6 +286,8 @@ def half_installed(environment: Environment) -> list[Path]:
 
 def is_whole(metadata: Path) -> bool:
     """Whether an installed package has all its files, with the sizes that its record notes."""
+    import importlib.metadata  # here, so that older Pythons get as far as the advice to use another
+
     try:
         files = importlib.metadata.PathDistribution(metadata).files or []
         sizes = [(Path(str(file.locate())), file.size) for file in files if file.suffix != ".pyc"]
@@ -322,7 +322,7 @@ def make_folder(environment: Environment) -> None:
 
 def install(environment: Environment) -> None:
     """Bring the environment to what it must hold; Stop where that fails."""
-    pip: Command = [
+    pip: list[str | Path] = [
         environment.interpreter, "-m", "pip", "--disable-pip-version-check", "install", "--no-input",
         "--no-warn-script-location",
     ]  # fmt: skip
@@ -419,8 +419,8 @@ class Outcome:
 def lint_steps() -> list[Outcome]:
     """The linters, one after the other."""
     python = ensure(LINT)
-    mypy: Command = [python, "-m", "mypy", "--no-error-summary"]
-    steps: dict[str, Command] = {
+    mypy: list[str | Path] = [python, "-m", "mypy", "--no-error-summary"]
+    steps: dict[str, list[str | Path]] = {
         "ruff check": [python, "-m", "ruff", "check", "--output-format=concise", "."],
         "ruff format": [python, "-m", "ruff", "format", "--check", "."],
         "types": [*mypy, "-p", "videomdm", "-p", "videomdm_training"],
@@ -450,7 +450,13 @@ def pytest_step(environment: Environment, folders: Sequence[str], options: argpa
     report = HOME / f"report-{environment.name}.xml"
     report.unlink(missing_ok=True)
     paths = [] if any((ROOT / word.split("::")[0]).exists() for word in options.rest) else folders
-    pytest: Command = [python, "-m", "pytest", f"--numprocesses={options.workers}", "--dist=loadfile"]
+    pytest: list[str | Path] = [
+        python,
+        "-m",
+        "pytest",
+        f"--numprocesses={options.workers}",
+        "--dist=loadfile",
+    ]
     status = run([*pytest, f"--junit-xml={report}", *paths, *options.rest], RUN_LIMIT, OMP_NUM_THREADS="1")
     outcome = Outcome(step)
     if status == 5 and options.rest:
@@ -505,7 +511,9 @@ def lint(options: argparse.Namespace) -> int:
 def docs(options: argparse.Namespace) -> int:
     """Build the documentation, or show it while it is written."""
     python = ensure(MAIN)
-    words: Command = ["serve"] if options.serve else ["build", "--strict", "--site-dir", ROOT / "site"]
+    words: list[str | Path] = (
+        ["serve"] if options.serve else ["build", "--strict", "--site-dir", ROOT / "site"]
+    )
     return run([python, "-m", "mkdocs", *words], NO_MKDOCS_2_WARNING="1")
 
 
