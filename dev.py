@@ -450,14 +450,9 @@ def pytest_step(environment: Environment, folders: Sequence[str], options: argpa
     report = HOME / f"report-{environment.name}.xml"
     report.unlink(missing_ok=True)
     paths = [] if any((ROOT / word.split("::")[0]).exists() for word in options.rest) else folders
-    pytest: list[str | Path] = [
-        python,
-        "-m",
-        "pytest",
-        f"--numprocesses={options.workers}",
-        "--dist=loadfile",
-    ]
-    status = run([*pytest, f"--junit-xml={report}", *paths, *options.rest], RUN_LIMIT, OMP_NUM_THREADS="1")
+    settings = [f"--numprocesses={options.workers}", "--dist=loadfile", f"--junit-xml={report}"]
+    command = [python, "-m", "pytest", *settings, *paths, *options.rest]
+    status = run(command, RUN_LIMIT, OMP_NUM_THREADS="1")
     outcome = Outcome(step)
     if status == 5 and options.rest:
         outcome.note = "no test selected"
