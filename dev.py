@@ -449,7 +449,7 @@ def pytest_step(environment: Environment, folders: Sequence[str], options: argpa
     say(f"{step} ({environment.purpose})")
     report = HOME / f"report-{environment.name}.xml"
     report.unlink(missing_ok=True)
-    paths = [] if any((ROOT / word.split("::")[0]).exists() for word in options.rest) else folders
+    paths = [] if any(word.startswith("tests") for word in options.rest) else folders
     settings = [f"--numprocesses={options.workers}", "--dist=loadfile", f"--junit-xml={report}"]
     command = [python, "-m", "pytest", *settings, *paths, *options.rest]
     status = run(command, RUN_LIMIT, OMP_NUM_THREADS="1")
