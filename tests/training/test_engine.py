@@ -63,9 +63,9 @@ def assert_same(one: Path, other: Path) -> None:
     for part in ("network", "average"):
         for name, tensor in first[part].items():
             assert torch.equal(tensor, second[part][name]), name
-    moments = (state["optimiser"]["state"] for state in (first, second))
-    for mine, theirs in zip(*(m.values() for m in moments), strict=True):
-        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    for mine, theirs in zip(first["optimisers"], second["optimisers"], strict=True):
+        for weight, moments in mine["state"].items():
+            assert all(torch.equal(moments[name], theirs["state"][weight][name]) for name in moments)
     assert rows(one) == rows(other)
 
 
@@ -158,12 +158,12 @@ def test_a_state_of_another_network_is_refused(straight, tmp_path):
 
 def test_the_learning_rate_warms_up_stays_and_falls_to_nothing():
     config = EngineConfig(steps=1000, learning_rate=1.0, warmup=100, cooldown=0.3)
-    rate = [engine.learning_rate(config, step) for step in range(1000)]
+    rate = [engine.pace(config, step) for step in range(1000)]
     assert rate[0] == pytest.approx(0.01) and rate[49] == pytest.approx(0.5)
     assert rate[99:701] == pytest.approx([1.0] * 602)
     assert rate[850] == pytest.approx(0.5)
     assert rate[700:] == sorted(rate[700:], reverse=True) and 0 <= rate[-1] < 1e-4
-    assert engine.learning_rate(replace(config, cooldown=0.0), 999) == 1.0
+    assert engine.pace(replace(config, cooldown=0.0), 999) == 1.0
 
 
 def test_the_average_follows_the_weights_with_a_warm_up():

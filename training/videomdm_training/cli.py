@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,12 +128,16 @@ def fit(
     held_out = sources.source_clips(data, data.select("val"), words, False)
     words.encode(text_encoder(), device)
     assert isinstance(teacher, Lifter)
-    seen = build_supervision(
-        training, teacher, device, views=settings.views, camera=settings.camera, detector=settings.detector
+    look = partial(
+        build_supervision,
+        lifter=teacher,
+        device=device,
+        camera=settings.camera,
+        detector=settings.detector,
+        align=settings.align_teacher,
     )
-    validation = build_supervision(
-        held_out, teacher, device, views=1, seed=1, camera=settings.camera, detector=settings.detector
-    )
+    seen = look(training, views=settings.views)
+    validation = look(held_out, views=1, seed=1)
     store_config(settings, folder / "config.json")
     write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
     facts: dict[str, object] = {

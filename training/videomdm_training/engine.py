@@ -25,6 +25,8 @@ from tqdm import tqdm
 from videomdm.errors import UserError
 from videomdm.motion.clip import write_atomically
 
+from .optimiser import OptimiserName, optimisers_for
+
 StepLosses = Callable[[nn.Module, int, torch.Generator], dict[str, Tensor]]
 STATE = "state.pt"
 LOG = "log.jsonl"
@@ -36,6 +38,8 @@ class EngineConfig:
 
     steps:       length of the whole run; the learning rate is constant after ``warmup`` steps and falls to 0,
                  by a cosine, over the last ``cooldown`` part of it.
+    optimiser:   "muon" takes ``matrix_learning_rate`` for the matrices of the network's blocks and
+                 ``learning_rate`` for the rest; "adamw" takes ``learning_rate`` for all.
     ema:         decay of the averaged weights, reached gradually.
     precision:   Lightning Fabric's name: "bf16-mixed", "32-true"...
     save_every:  steps between checkpoints; a crash loses no more.
@@ -44,7 +48,9 @@ class EngineConfig:
     """
 
     steps: int = 20_000
+    optimiser: OptimiserName = "muon"
     learning_rate: float = 5e-4
+    matrix_learning_rate: float = 2.5e-3
     weight_decay: float = 0.01
     warmup: int = 100
     cooldown: float = 0.3
@@ -65,11 +71,16 @@ class EngineConfig:
             )
         if not 0 <= self.cooldown <= 1 or not 0 <= self.ema < 1:
             raise UserError("cooldown and ema must lie between 0 and 1.", "Change the configuration.")
+        if self.precision.startswith("16"):
+            raise UserError(
+                "Training in half precision needs scaled losses, which this engine does not do.",
+                'Choose precision "bf16-mixed" or "32-true".',
+            )
 
 
-def learning_rate(config: EngineConfig, step: int) -> float:
-    """The learning rate of a step: warm-up, constant, cosine to 0."""
-    rate = config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+def pace(config: EngineConfig, step: int) -> float:
+    """The part of the full learning rate that a step takes: warm-up, constant, cosine to 0."""
+    rate = min(1.0, (step + 1) / max(1, config.warmup))
     start = config.steps * (1 - config.cooldown)
     if step > start:
         rate *= 0.5 * (1 + math.cos(math.pi * (step - start) / max(1.0, config.steps - start)))
@@ -113,7 +124,7 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read a training state (tensors and plain values only); UserError where it is damaged."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if not {"step", "network", "average", "optimiser"} <= state.keys():
+        if not {"step", "network", "average", "optimisers"} <= state.keys():
             raise KeyError("incomplete")
     except Exception as error:
         # torch raises RuntimeError, UnpicklingError, EOFError, ... depending on where the file breaks
@@ -147,9 +158,6 @@ def run(
     and TensorBoard.  The returned network holds the averaged weights.
     """
     started = time.monotonic()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
     first, before = 0, 0.0
     state = load_state(folder / STATE) if (folder / STATE).is_file() else None
     if state is not None:
@@ -162,9 +170,24 @@ def run(
             ) from error
     network = network.to(fabric.device)
     average = Average(network, config.ema)
-    model, optimiser = fabric.setup(network, optimiser)
+    model, *optimisers = fabric.setup(
+        network,
+        *optimisers_for(
+            network,
+            config.optimiser,
+            config.learning_rate,
+            config.matrix_learning_rate,
+            config.weight_decay,
+        ),
+    )
     if state is not None:
-        optimiser.load_state_dict(state["optimiser"])
+        if len(state["optimisers"]) != len(optimisers):
+            raise UserError(
+                f"The training state in {folder} is of another optimiser.",
+                "Go on with the optimiser that it was started with, or choose another folder.",
+            )
+        for optimiser, stored in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(stored)
         for name, weight in average.weights.items():
             weight.copy_(state["average"][name])
         first, before = int(state["step"]), float(state["seconds"])
@@ -180,12 +203,13 @@ def run(
                     "step": step,
                     "network": network.state_dict(),
                     "average": average.weights,
-                    "optimiser": optimiser.state_dict(),
+                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     "seconds": before + time.monotonic() - started,
                 },
             )
 
     writer = _writer(folder) if fabric.global_rank == 0 else None
+    rates = (config.learning_rate, config.matrix_learning_rate)[: len(optimisers)]
     step = first
     with (
         open(folder / LOG, "a", encoding="utf-8") as log,
@@ -195,14 +219,16 @@ def run(
     ):
         while step < config.steps:
             model.train()
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, step)
+            for optimiser, rate in zip(optimisers, rates, strict=True):
+                for group in optimiser.param_groups:
+                    group["lr"] = rate * pace(config, step)
             values = losses(model, step, generator_for(config.seed, step, fabric.device))
-            optimiser.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             fabric.backward(values["loss"])
-            norm = fabric.clip_gradients(model, optimiser, max_norm=config.clip, error_if_nonfinite=False)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             if bool(torch.isfinite(norm)):
-                optimiser.step()
+                for optimiser in optimisers:
+                    optimiser.step()
             average.update(network, step)
             step += 1
             bar.update()

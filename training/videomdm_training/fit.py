@@ -66,7 +66,10 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Everything that decides a denoiser's training."""
+    """Everything that decides a denoiser's training.
+
+    align_teacher: the teacher's joints are moved onto their observed rays once, before anything else.
+    """
 
     engine: engine.EngineConfig = field(default_factory=engine.EngineConfig)
     sizes: DenoiserConfig = field(default_factory=DenoiserConfig)
@@ -75,6 +78,7 @@ class FitConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     batch: int = 64
     views: int = 2
+    align_teacher: bool = True
     mirror: bool = True
     diffusion_steps: int = 50
 

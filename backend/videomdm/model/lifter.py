@@ -30,10 +30,10 @@ class LifterConfig:
     """Sizes of a lifter; stored in every checkpoint."""
 
     patch: int = 2
-    width: int = 256
+    width: int = 192
     layers: int = 5
     heads: int = 4
-    hidden: int = 512
+    hidden: int = 384
     max_frames: int = 200
 
 

@@ -15,10 +15,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm.camera import Camera, seen_from, to_world
+from videomdm.diffusion.guidance import align_to_rays
 from videomdm.model.lifter import Lifter
 from videomdm.motion.representation import decode, encode, start
 
 from ..clips import FRAME_MULTIPLE, Clips
+from ..losses import hold_after_end
 from ..views import CameraConfig, DetectorConfig, observe, sample_cameras
 
 
@@ -80,9 +82,13 @@ def build_supervision(
     seed: int = 0,
     camera: CameraConfig | None = None,
     detector: DetectorConfig | None = None,
+    align: bool = True,
     batch: int = 64,
 ) -> Supervision:
-    """Look at every clip from ``views`` cameras and let the lifter say what it sees."""
+    """Look at every clip from ``views`` cameras and let the lifter say what it sees.
+
+    With ``align`` the lifted joints move onto their observed rays, which leaves the lifter's error in depth only.
+    """
     camera_config, detector_config = camera or CameraConfig(), detector or DetectorConfig()
     generator = torch.Generator(device).manual_seed(seed)
     lifter = lifter.to(device).eval()
@@ -102,6 +108,10 @@ def build_supervision(
             with torch.autocast(device.type, torch.bfloat16):
                 lifted = lifter(view.keypoints, view.confidence, mask)
             world = to_world(seen_by, lifted.joints)
+            if align:
+                visible = (view.confidence > 0).float()
+                world = align_to_rays(world, seen_by, view.keypoints, visible)
+                world = hold_after_end(world, count.to(device))
             teacher = encode(world)
             # features forget where a clip starts; what is diffused starts where the teacher says
             own = seen_from(seen_by, start(world))
