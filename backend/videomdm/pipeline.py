@@ -120,6 +120,13 @@ class Pipeline:
         self.device = mean.device
         self.encoder = text_encoder("cpu")
 
+    @property
+    def device_name(self) -> str:
+        """What the model runs on, as people call it."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return {"cpu": "CPU", "mps": "Apple GPU"}.get(self.device.type, self.device.type)
+
     @classmethod
     def load(cls, model: str = "base", device: str = "auto") -> Pipeline:
         """Load a model by name or folder; UserError where it is missing or corrupt."""

@@ -183,12 +183,14 @@ class Welcome(Message, frozen=True):
     server:       id of this run of the server, new at each start.
     capabilities: what it can do: "text", "lift", "preview", "library".
     default:      name of the model that runs where a job names none.
+    device:       what it runs on, as people call it: "NVIDIA H200", "CPU".
     """
 
     server: JobId
     capabilities: list[Name]
     models: list[Model]
     default: Name
+    device: Name = ""
     version: int = PROTOCOL_VERSION
     software: Name = f"videomdm {__version__}"
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
+import threading
 from pathlib import Path
 
 import click
@@ -29,6 +32,11 @@ PROBE_SECONDS = 2.0
 @options.curve_dir
 @options.connection_file
 @options.pipeline
+@click.option(
+    "--with-parent",
+    is_flag=True,
+    help="Stop when standard input closes: when the program that holds its other end ends, however it ends.",
+)
 def serve(
     port: int,
     host: str,
@@ -38,6 +46,7 @@ def serve(
     curve_dir: Path | None,
     connection_file: Path,
     pipeline: str,
+    with_parent: bool,
 ) -> None:
     """Run the backend that Blender and other clients talk to.
 
@@ -60,6 +69,8 @@ def serve(
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
+    if with_parent:
+        threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     with server:
         if server.connection.address:  # not stopped while it was starting
             click.echo(f"Listening on {server.connection.address}")
@@ -70,6 +81,15 @@ def serve(
                     f"{curve_dir / 'server.key'} and {curve_dir / 'client.key_secret'}."
                 )
         server.run()
+
+
+def _stop_at_end_of_input(server: Server) -> None:
+    """Pipes are closed by every operating system when a process dies, also by a crash."""
+    descriptor = sys.stdin.fileno()
+    while os.read(descriptor, 4096):  # not through sys.stdin, whose lock would hold up the end of the process
+        pass
+    logging.getLogger(__name__).info("The program that started the server has ended.")
+    server.stop()
 
 
 def _refuse_second(connection_file: Path, curve_dir: Path | None) -> None:

@@ -379,6 +379,7 @@ class Server:
                 capabilities=self._ready.capabilities,
                 models=self._ready.models,
                 default=self._ready.default,
+                device=self._ready.device,
             ),
         )
 

@@ -5,6 +5,7 @@ The pipeline's module is named by the server ("videomdm.pipeline:Pipeline").  It
 
 * the class, with ``load(model, device)``, ``generate(request, progress)`` and, where it can, ``lift(request,
   progress)``; each calls ``progress(fraction, stage, preview)`` between denoising steps,
+* where it can, ``device_name``, what it runs on,
 * ``available_models()``, and the classes ``TextRequest`` and ``LiftRequest`` of its requests.
 
 This is the only place of the server where torch is loaded.  Parent and worker exchange messages of
@@ -43,6 +44,7 @@ class Ready(protocol.Message, frozen=True):
     models: list[protocol.Model]
     capabilities: list[str]
     default: str
+    device: str
 
 
 Order = protocol.TextJob | protocol.LiftJob | protocol.Cancel
@@ -95,7 +97,8 @@ class Engine:
         others = [info for info in self._module.available_models() if info.name != self._default]
         models = [_describe(info) for info in (self._loaded.info, *others)]
         lifts = ["lift"] if hasattr(self._factory, "lift") else []
-        return Ready(models, ["text", *lifts, "preview", "library"], self._default)
+        device = getattr(self._loaded, "device_name", "")
+        return Ready(models, ["text", *lifts, "preview", "library"], self._default, device)
 
     def run(self, job: protocol.Job, progress: _Reporter) -> list[Motion]:
         """The takes of a job; raises what the pipeline raises."""

@@ -23,7 +23,8 @@ TAIL_BYTES = 4000
 class LocalBackend:
     """A running ``videomdm serve``.
 
-    Its output goes to ``log``; ``connection_file`` appears when it is ready.
+    Its output goes to ``log``; ``connection_file`` appears when it is ready.  It holds one end of a pipe and ends
+    when the other is closed, so that it outlives neither this object nor a Blender that crashes.
     """
 
     def __init__(self, command: Sequence[str], connection_file: Path, log: Path) -> None:
@@ -36,8 +37,8 @@ class LocalBackend:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    [*command, "--connection-file", str(connection_file)],
-                    stdin=subprocess.DEVNULL,
+                    [*command, "--connection-file", str(connection_file), "--with-parent"],
+                    stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=environment,

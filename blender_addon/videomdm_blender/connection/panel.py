@@ -61,6 +61,8 @@ def _draw_model(layout: bpy.types.UILayout, welcome: protocol.Welcome) -> None:
         return
     column = layout.column(align=True)
     column.label(text=f"Model: {model.name}")
+    if welcome.device:
+        column.label(text=f"Runs on: {welcome.device}")
     column.label(text=f"Up to {model.max_seconds:g} s at {model.fps:g} frames per second")
     if not model.commercial:
         column.label(text="Not for commercial use", icon="INFO")

@@ -29,6 +29,7 @@ def test_welcome_tells_everything(peer: RawPeer, backend: Backend) -> None:
     assert [model.name for model in welcome.models] == ["walker", "stroller", "broken"]
     assert welcome.models[1] == protocol.Model("stroller", 20.0, "humanml3d-22", "Apache-2.0", 4.0, True)
     assert welcome.default == "walker"
+    assert welcome.device == "two legs"
 
 
 def test_connection_file_is_private(backend: Backend) -> None:

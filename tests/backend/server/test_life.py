@@ -82,6 +82,31 @@ def test_a_killed_server_leaves_no_worker(start_backend: Callable[..., Backend],
     await_end(worker)
 
 
+@needs_proc
+def test_a_server_ends_with_the_program_that_started_it(
+    walker_environment: Callable[[Path], dict[str, str]], tmp_path: Path
+) -> None:
+    serve = [sys.executable, "-m", "videomdm.cli", "serve", "--model", "walker", "--with-parent"]
+    code = f"import subprocess, time; c = subprocess.Popen({serve}, stdin=-1); print(c.pid, flush=True)"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code + "; time.sleep(300)"],
+        env=walker_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout is not None
+    server = int(parent.stdout.readline())
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "connection.json").exists():
+        assert time.monotonic() < deadline and is_running(server)
+        time.sleep(0.02)
+    parent.kill()
+    await_end(server)
+    assert not (tmp_path / "connection.json").exists()  # it ended by itself, not by force
+    parent.communicate()
+
+
 def test_a_signal_while_the_model_loads(launch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     process = launch(tmp_path)
     library = tmp_path / "library" / "index.sqlite"  # made just before the worker is started

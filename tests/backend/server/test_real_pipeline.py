@@ -36,7 +36,7 @@ def test_a_prompt_becomes_motion(real: Backend) -> None:
     told: list[Any] = []
     with real.client() as client:
         assert client.hello is not None
-        assert client.hello.default == "small"
+        assert client.hello.default == "small" and client.hello.device == "CPU"
         assert client.hello.models[0].name == "small"
         job = protocol.TextJob("a person walks", 2.0, seed=3, steps=6, samples=2)
         motions = client.generate(job, on_event=told.append, timeout=WAIT)

@@ -60,6 +60,8 @@ def available_models() -> list[Info]:
 
 
 class Walker:
+    device_name = "two legs"
+
     def __init__(self, name: str, device: str) -> None:
         self.info = Info(name)
         self.device = device
