@@ -52,7 +52,8 @@ class Clips:
         order = torch.argsort(lengths, stable=True)
         self.order = order
         drawn = torch.ones_like(lengths, dtype=torch.float64) if weights is None else weights.double()
-        self.sorted_weights = drawn[order].float()
+        self.weights = drawn.float()
+        self.sorted_weights = self.weights[order]
         self.window = min(window, len(lengths))
 
     def __len__(self) -> int:

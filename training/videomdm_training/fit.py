@@ -32,7 +32,7 @@ from .losses import (
     reprojection_losses,
 )
 from .normalisation import Normalisation
-from .teacher.supervision import Supervision
+from .teacher.supervision import Supervision, SupervisionConfig
 from .validate import denoising_errors
 from .views import CameraConfig, DetectorConfig
 
@@ -69,6 +69,7 @@ class FitConfig:
     """Everything that decides a denoiser's training.
 
     align_teacher: the teacher's joints are moved onto their observed rays once, before anything else.
+    known:         what training knows of a clip: which teacher, which cameras.
     """
 
     engine: engine.EngineConfig = field(default_factory=engine.EngineConfig)
@@ -76,6 +77,7 @@ class FitConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    known: SupervisionConfig = field(default_factory=SupervisionConfig)
     batch: int = 64
     views: int = 2
     align_teacher: bool = True
@@ -235,6 +237,10 @@ def fit(
     validation: Supervision | None = None,
 ) -> engine.Outcome:
     """Train a denoiser; writes ``denoiser.safetensors`` with ``facts`` at every stop, averaged weights."""
+    if config.loss.supervision == "3d" and not data.has_truth:
+        raise UserError(
+            "Footage has no 3D to learn from.", 'Set loss.supervision to "2d", or train on motion capture.'
+        )
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     source = "truth" if config.loss.supervision == "3d" else "teacher"
@@ -249,7 +255,7 @@ def fit(
     losses = VideoMDM(data, captions, normalisation, schedule, config)
 
     def validate(network: nn.Module, _: int) -> dict[str, float]:
-        if validation is None:
+        if validation is None or not validation.has_truth:
             return {}
         return denoising_errors(network, validation, captions, normalisation, schedule, config.batch)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from videomdm.camera import Camera, orbit, project
+from videomdm.motion.rotations import from_axis_angle, normalise, to_matrix
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,21 @@ def sample_cameras(
         distance,
     )
     return Camera(camera.R[:, None], camera.t[:, None])
+
+
+def perturb_cameras(
+    camera: Camera, distance: Tensor, generator: torch.Generator, degrees: float, shift: float
+) -> Camera:
+    """Cameras (B, 1, 3, 3), (B, 1, 3) as somebody would estimate them: turned about their own axes and moved.
+
+    ``degrees`` is the standard deviation of the turn about each axis, ``shift`` that of the movement along each
+    axis as a part of ``distance`` (B,), metres to the person.
+    """
+    B = len(distance)
+    turn = math.radians(degrees) * torch.randn(B, 3, generator=generator, device=distance.device)
+    moved = shift * distance[:, None] * torch.randn(B, 3, generator=generator, device=distance.device)
+    R = to_matrix(from_axis_angle(normalise(turn), turn.norm(dim=-1)))[:, None]
+    return Camera(R @ camera.R, (R @ camera.t[..., None])[..., 0] + moved[:, None])
 
 
 def observe(positions: Tensor, camera: Camera, generator: torch.Generator, config: DetectorConfig) -> View:

@@ -1,44 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
 """From motion clips to VideoMDM's training clips: 2D keypoints, a camera, and the teacher's approximate 3D.
 
-A motion-capture clip stands in for footage here: a synthetic camera looks at it, a detector's errors are added,
-and the lifter sees only those keypoints.  What the model is trained on afterwards holds no ground-truth 3D.
+A motion-capture clip stands in for footage here: a camera looks at it, a detector's errors are added, and the
+lifter sees only those keypoints.  What the model is trained on afterwards holds no ground-truth 3D.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from videomdm.camera import Camera, seen_from, to_world
+from videomdm.camera_fit import fit_cameras
 from videomdm.diffusion.guidance import align_to_rays
-from videomdm.model.lifter import Lifter
+from videomdm.errors import UserError
+from videomdm.model.lifter import Lifted, Lifter
+from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import decode, encode, start
 
 from ..clips import FRAME_MULTIPLE, Clips
 from ..losses import hold_after_end
-from ..views import CameraConfig, DetectorConfig, observe, sample_cameras
+from ..views import CameraConfig, DetectorConfig, View, observe, perturb_cameras, sample_cameras
+
+
+@dataclass(frozen=True)
+class SupervisionConfig:
+    """What the training knows of each clip beside its keypoints.
+
+    teacher:    "lifted" is VideoMDM's noisy teacher; "truth" diffuses the motion capture itself.
+    cameras:    "true" is the camera that saw the clip; "noisy" the same, turned and moved; "pnp" is fitted to the
+                teacher's motion, in the level world that the lifter sees, and the keypoints: nothing is known of
+                the true camera then.
+    confidence: "score" weighs observations by the detector's confidence; "seen" counts all seen joints alike.
+    camera_degrees, camera_shift: of noisy cameras, standard deviation of the turn about each axis, in degrees, and
+                of the movement along each axis, as a part of the distance to the person.
+    """
+
+    teacher: Literal["lifted", "truth"] = "lifted"
+    cameras: Literal["true", "noisy", "pnp"] = "true"
+    confidence: Literal["score", "seen"] = "score"
+    camera_degrees: float = 2.0
+    camera_shift: float = 0.05
 
 
 @dataclass(frozen=True)
 class SourceClip:
-    """One motion clip before it is seen: positions (T, 22, 3) at 20 fps and the ids of its captions."""
+    """One motion clip before it is seen: positions (T, 22, 3) at 20 fps and the ids of its captions.
+
+    cameras: the real cameras that saw it, R (V, 3, 3) and t (V, 3) in the coordinates of ``positions``; None where
+    synthetic cameras are to look at it.
+    """
 
     positions: Tensor
     captions: tuple[int, ...]
     weight: float
+    cameras: Camera | None = None
 
 
 @dataclass(frozen=True)
 class Supervision:
     """VideoMDM's training clips.
 
-    clips:    frames "teacher" (F, 263) float16 features, "keypoints" (F, 22, 2), "confidence" (F, 22),
-              "truth" (F, 263) float16 features of the motion capture, read by baselines and measurements only.
+    clips:    frames "teacher" (F, 263) float16 features, "keypoints" (F, 22, 2), "confidence" (F, 22), and, unless
+              the clips are footage, "truth" (F, 263) float16 features of the motion capture, read by baselines and
+              measurements only.
     cameras:  R (M, 3, 3) and t (M, 3), in the coordinates in which the teacher's motion starts at the origin
               facing +Z, as what is diffused does.
     captions: (M, K) caption ids, repeated to K.
@@ -52,22 +82,98 @@ class Supervision:
         """The cameras of clips ``index`` (B,), shaped (B, 1, 3, 3) and (B, 1, 3)."""
         return Camera(self.cameras.R[index][:, None], self.cameras.t[index][:, None])
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether the true motion is known, which measurements and 3D baselines need."""
+        return "truth" in self.clips.frames
+
+    @classmethod
+    def join(cls, parts: Sequence[tuple[Supervision, float]]) -> Supervision:
+        """Several data sets as one; each is drawn in proportion to its weight, however many clips it has.
+
+        The truth is kept only where all of them have it.
+        """
+        if not parts or any(not weight > 0 for _, weight in parts):
+            raise ValueError("data sets are joined with weights above 0")
+        names = set.intersection(*(set(data.clips.frames) for data, _ in parts))
+        total = sum(len(data.clips) for data, _ in parts)
+        weights = [w * total * data.clips.weights / data.clips.weights.sum() for data, w in parts]
+        width = max(data.captions.shape[1] for data, _ in parts)
+        columns = torch.arange(width)
+        clips = Clips(
+            {name: torch.cat([data.clips.frames[name] for data, _ in parts]) for name in sorted(names)},
+            torch.cat([data.clips.lengths for data, _ in parts]),
+            torch.cat(weights),
+        )
+        cameras = Camera(
+            torch.cat([data.cameras.R for data, _ in parts]), torch.cat([data.cameras.t for data, _ in parts])
+        )
+        table = [data.captions[:, columns % data.captions.shape[1]] for data, _ in parts]
+        return cls(clips, cameras, torch.cat(table))
+
+
+@dataclass
+class Collector:
+    """Training clips as they are made, batch by batch."""
+
+    device: torch.device
+    frames: dict[str, list[Tensor]] = field(default_factory=dict)
+    lengths: list[Tensor] = field(default_factory=list)
+    R: list[Tensor] = field(default_factory=list)
+    t: list[Tensor] = field(default_factory=list)
+    captions: list[tuple[int, ...]] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+    def add(
+        self,
+        frames: Mapping[str, Tensor],
+        mask: Tensor,
+        camera: Camera,
+        captions: Iterable[tuple[int, ...]],
+        weights: Iterable[float],
+    ) -> None:
+        """A batch: frames (B, T, ...) under ``mask`` (B, T), cameras R (B, 1, 3, 3) and t (B, 1, 3)."""
+        for name, values in frames.items():
+            self.frames.setdefault(name, []).append(values[mask])
+        self.lengths.append(mask.sum(1))
+        self.R.append(camera.R[:, 0])
+        self.t.append(camera.t[:, 0])
+        self.captions += captions
+        self.weights += weights
+
+    def finish(self) -> Supervision:
+        """All of it; UserError where nothing came together."""
+        if not self.captions:
+            raise UserError(
+                "There is no clip to train on.",
+                "Give captioned clips of at least a second; see what was left out.",
+            )
+        width = max(map(len, self.captions))
+        table = torch.tensor([[c[i % len(c)] for i in range(width)] for c in self.captions])
+        clips = Clips(
+            {name: torch.cat(values) for name, values in self.frames.items()},
+            torch.cat(self.lengths).to(self.device),
+            torch.tensor(self.weights, device=self.device),
+        )
+        return Supervision(clips, Camera(torch.cat(self.R), torch.cat(self.t)), table.to(self.device))
+
 
 def _padded(clips: list[SourceClip], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     lengths = torch.tensor([len(c.positions) // FRAME_MULTIPLE * FRAME_MULTIPLE for c in clips])
     T = int(lengths.max())
     rows = [c.positions[torch.arange(T).clamp(max=int(n) - 1)] for c, n in zip(clips, lengths, strict=True)]
     mask = torch.arange(T)[None] < lengths[:, None]
-    return torch.stack(rows).to(device), mask.to(device), lengths
+    return torch.stack(rows).to(device), mask.to(device), lengths.to(device)
 
 
 def _batches(clips: Iterable[SourceClip], size: int) -> Iterator[list[SourceClip]]:
+    """Clips of similar length, those with real cameras apart from the others."""
     chunk: list[SourceClip] = []
-    for clip in sorted(clips, key=lambda c: len(c.positions)):
-        chunk.append(clip)
-        if len(chunk) == size:
+    for clip in sorted(clips, key=lambda c: (c.cameras is not None, len(c.positions))):
+        if chunk and (len(chunk) == size or (clip.cameras is None) != (chunk[0].cameras is None)):
             yield chunk
             chunk = []
+        chunk.append(clip)
     if chunk:
         yield chunk
 
@@ -82,6 +188,7 @@ def build_supervision(
     seed: int = 0,
     camera: CameraConfig | None = None,
     detector: DetectorConfig | None = None,
+    known: SupervisionConfig | None = None,
     align: bool = True,
     batch: int = 64,
 ) -> Supervision:
@@ -90,48 +197,84 @@ def build_supervision(
     With ``align`` the lifted joints move onto their observed rays, which leaves the lifter's error in depth only.
     """
     camera_config, detector_config = camera or CameraConfig(), detector or DetectorConfig()
+    known = known or SupervisionConfig()
     generator = torch.Generator(device).manual_seed(seed)
     lifter = lifter.to(device).eval()
-    frames: dict[str, list[Tensor]] = {"teacher": [], "keypoints": [], "confidence": [], "truth": []}
-    lengths: list[Tensor] = []
-    R: list[Tensor] = []
-    t: list[Tensor] = []
-    captions: list[tuple[int, ...]] = []
-    weights: list[float] = []
+    made = Collector(device)
     for chunk in tqdm(list(_batches(sources, batch)), desc="teacher", unit="batch"):
         positions, mask, count = _padded(chunk, device)
         truth = encode(positions)
         canonical = decode(truth)  # at the origin, facing +Z, as every prediction will be
-        for _ in range(views):
-            seen_by = sample_cameras(canonical, mask, generator, camera_config)
+        for number in range(views):
+            if chunk[0].cameras is None:
+                seen_by = sample_cameras(canonical, mask, generator, camera_config)
+            else:
+                seen_by = seen_from(_real_cameras(chunk, number, device), start(positions))
             view = observe(canonical, seen_by, generator, detector_config)
-            with torch.autocast(device.type, torch.bfloat16):
-                lifted = lifter(view.keypoints, view.confidence, mask)
-            world = to_world(seen_by, lifted.joints)
-            if align:
+            world, used = _known(view, canonical, lifter, mask, count, generator, known)
+            if align and known.teacher == "lifted":
                 visible = (view.confidence > 0).float()
-                world = align_to_rays(world, seen_by, view.keypoints, visible)
-                world = hold_after_end(world, count.to(device))
-            teacher = encode(world)
+                world = align_to_rays(world, used, view.keypoints, visible)
+                world = hold_after_end(world, count)
+            frames = {
+                "teacher": encode(world).half(),
+                "truth": truth.half(),
+                "keypoints": view.keypoints,
+                "confidence": weighed(view.confidence, known),
+            }
             # features forget where a clip starts; what is diffused starts where the teacher says
-            own = seen_from(seen_by, start(world))
-            for name, values in (
-                ("teacher", teacher.half()),
-                ("truth", truth.half()),
-                ("keypoints", view.keypoints),
-                ("confidence", view.confidence),
-            ):
-                frames[name].append(values[mask])
-            lengths.append(count)
-            R.append(own.R[:, 0])
-            t.append(own.t[:, 0])
-            captions += [c.captions for c in chunk]
-            weights += [c.weight for c in chunk]
-    width = max(len(c) for c in captions)
-    table = torch.tensor([[c[i % len(c)] for i in range(width)] for c in captions], device=device)
-    clips = Clips(
-        {name: torch.cat(values) for name, values in frames.items()},
-        torch.cat(lengths).to(device),
-        torch.tensor(weights, device=device),
-    )
-    return Supervision(clips, Camera(torch.cat(R), torch.cat(t)), table)
+            own = seen_from(used, start(world))
+            made.add(frames, mask, own, [c.captions for c in chunk], [c.weight for c in chunk])
+    return made.finish()
+
+
+def _real_cameras(chunk: Sequence[SourceClip], number: int, device: torch.device) -> Camera:
+    """Camera ``number`` of each clip, or the first ones again where it has fewer; (B, 1, 3, 3) and (B, 1, 3)."""
+    chosen = [(c.cameras, number % len(c.cameras.R)) for c in chunk if c.cameras is not None]
+    R, t = (torch.stack([getattr(cameras, name)[i] for cameras, i in chosen]) for name in ("R", "t"))
+    return Camera(R[:, None].to(device), t[:, None].to(device))
+
+
+def weighed(confidence: Tensor, known: SupervisionConfig) -> Tensor:
+    """The confidence that training is to use."""
+    return (confidence > 0).to(confidence.dtype) if known.confidence == "seen" else confidence
+
+
+def fitted_camera(world: Tensor, keypoints: Tensor, confidence: Tensor, mask: Tensor) -> Camera:
+    """The static camera, (B, 1, 3, 3) and (B, 1, 3), that best explains keypoints of joints (B, T, 22, 3)."""
+    fit = fit_cameras(world, keypoints, confidence * mask[..., None], most_frames=24).camera
+    return Camera(fit.R[:, None], fit.t[:, None])
+
+
+def lift(lifter: Lifter, keypoints: Tensor, confidence: Tensor, mask: Tensor) -> Lifted:
+    """The lifter's joints and its direction of gravity, in the precision that is fast."""
+    with torch.autocast(keypoints.device.type, torch.bfloat16):
+        return lifter(keypoints, confidence, mask)
+
+
+def _known(
+    view: View,
+    truth: Tensor,
+    lifter: Lifter,
+    mask: Tensor,
+    count: Tensor,
+    generator: torch.Generator,
+    known: SupervisionConfig,
+) -> tuple[Tensor, Camera]:
+    """The teacher's joints (B, T, 22, 3) in a world, and the camera that training is told of there."""
+    world = truth
+    if known.teacher == "lifted":
+        lifted = lift(lifter, view.keypoints, view.confidence, mask)
+        if known.cameras == "pnp":
+            world = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))[0]
+        else:
+            world = to_world(view.camera, lifted.joints)
+    if known.cameras == "pnp":
+        return world, fitted_camera(world, view.keypoints, view.confidence, mask)
+    if known.cameras == "noisy":
+        seen = view.camera.to_camera(truth)[..., 0, 2]
+        distance = (seen * mask).sum(1) / mask.sum(1)
+        return world, perturb_cameras(
+            view.camera, distance, generator, known.camera_degrees, known.camera_shift
+        )
+    return world, view.camera
