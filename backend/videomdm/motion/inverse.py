@@ -38,6 +38,8 @@ _CHILDREN = tuple(
     tuple(child for child, parent in enumerate(PARENTS) if parent == joint) for joint in range(JOINT_COUNT)
 )
 
+_TRUNK = (_JOINT["pelvis"], _JOINT["spine3"])  # each carries three bones, which fix how it is turned
+
 # Joints whose place in the parent's frame is not fixed, because the parent carries several bones.
 LOOSE_JOINTS = tuple(child for children in _CHILDREN if len(children) > 1 for child in children)
 
@@ -91,7 +93,7 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
     bones = positions - positions[:, np.maximum(np.array(PARENTS), 0)]
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
     offsets = REST_DIRECTIONS * lengths[:, None]
-    world: dict[int, np.ndarray] = {}
+    world, offsets = _fit_trunk(bones, offsets)
 
     def swing(joint: int, child: int, guess: np.ndarray) -> np.ndarray:
         """``guess`` (T, 4), turned the shortest way so that the bone to ``child`` has its direction."""
@@ -99,9 +101,6 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
         return rotations.multiply(rotations.between(rotations.rotate(guess, rest), bones[:, child]), guess)
 
     pelvis, chest = _JOINT["pelvis"], _JOINT["spine3"]
-    for joint in (pelvis, chest):
-        children = list(_CHILDREN[joint])
-        world[joint], offsets[children] = _fit(offsets[children], bones[:, children])
     for joint, share in ((_JOINT["spine1"], 1 / 3), (_JOINT["spine2"], 2 / 3)):
         guess = rotations.slerp(world[pelvis], world[chest], np.full(len(positions), share))
         world[joint] = swing(joint, _CHILDREN[joint][0], guess)
@@ -132,23 +131,50 @@ def joint_rotations(positions: np.ndarray) -> JointRotations:
     )
 
 
+def trunk_rotations(positions: np.ndarray) -> np.ndarray:
+    """(T, 3, 4) world rotations of pelvis, chest (``spine3``) and neck, as :func:`joint_rotations` finds them.
+
+    positions: (T, 22, 3), metres, Y up.  For who needs no limbs: these are most of the work.
+    """
+    positions = np.asarray(positions, dtype=np.float64)
+    joints = [child for parent in _TRUNK for child in _CHILDREN[parent]]
+    bones = np.zeros_like(positions)
+    bones[:, joints] = positions[:, joints] - positions[:, np.array(PARENTS)[joints]]
+    world, _ = _fit_trunk(bones, REST_DIRECTIONS * np.median(np.linalg.norm(bones, axis=-1), axis=0)[:, None])
+    neck, head = _JOINT["neck"], _JOINT["head"]
+    chest = world[_JOINT["spine3"]]
+    now = positions[:, head] - positions[:, neck]
+    rest = rotations.rotate(chest, np.broadcast_to(REST_DIRECTIONS[head], now.shape))
+    turned = rotations.multiply(rotations.between(rest, now), chest)
+    return np.stack([world[_JOINT["pelvis"]], chest, turned], axis=1)
+
+
+def _fit_trunk(bones: np.ndarray, offsets: np.ndarray) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """World rotations (T, 4) of pelvis and chest, and ``offsets`` (22, 3) with their children where they are."""
+    children = np.array([_CHILDREN[joint] for joint in _TRUNK])
+    turns, own = _fit(offsets[children][:, None], np.moveaxis(bones[:, children], 1, 0))
+    offsets = offsets.copy()
+    offsets[children] = own[:, 0]
+    return dict(zip(_TRUNK, turns, strict=True)), offsets
+
+
 def _fit(rest: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (T, 4) that take bones ``rest`` (N, 3) to ``observed`` (T, N, 3), and the body's own bones.
+    """Rotations (..., T, 4) that take bones ``rest`` (..., 1, N, 3) to ``observed`` (..., T, N, 3), and the own.
 
     The first fit, to the general rest pose, shows how this body's bones lie to each other; the second fits
     those (Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976).
     """
     turn = _kabsch(rest, observed)
-    inverse = np.broadcast_to(rotations.conjugate(turn)[:, None], (*observed.shape[:-1], 4))
-    own = np.median(rotations.rotate(inverse, observed), axis=0)
+    inverse = np.broadcast_to(rotations.conjugate(turn)[..., None, :], (*observed.shape[:-1], 4))
+    own = np.median(rotations.rotate(inverse, observed), axis=-3, keepdims=True)
     return _kabsch(own, observed), own
 
 
 def _kabsch(rest: np.ndarray, observed: np.ndarray) -> np.ndarray:
     covariance = np.swapaxes(observed, -1, -2) @ rest
     u, _, vt = np.linalg.svd(covariance)
-    mirror = np.ones((len(u), 1, 3))
-    mirror[:, 0, 2] = np.linalg.det(u) * np.linalg.det(vt)
+    mirror = np.ones((*u.shape[:-2], 1, 3))
+    mirror[..., 0, 2] = np.linalg.det(u) * np.linalg.det(vt)
     return rotations.from_matrix((u * mirror) @ vt)
 
 
