@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training clips of real footage: the keypoints are what was seen, the teacher is lifted, the camera is estimated.
+
+No true motion is known.  The world is level, by the lifter's own direction of gravity, with the floor at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videomdm.camera import Camera, seen_from
+from videomdm.diffusion.guidance import align_to_rays
+from videomdm.errors import UserError
+from videomdm.lifting import Footage, window_starts
+from videomdm.model.lifter import Lifted, Lifter
+from videomdm.model.lifter import to_world as level_world
+from videomdm.motion.representation import encode, start
+from videomdm.motion.skeleton import MIRROR
+
+from ..captions import CaptionTable, mirror_caption
+from ..clips import FRAME_MULTIPLE
+from ..datasets.footage import FootageClip
+from ..datasets.left_out import LeftOut
+from ..losses import hold_after_end
+from .imported import ImportedMotion
+from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, lift, weighed
+
+SHORTEST, LONGEST, OVERLAP = 20, 200, 20  # frames at 20 fps
+FEWEST_JOINTS = 6  # of a frame in which somebody counts as seen
+FEWEST_FRAMES = 0.5  # part of the frames in which somebody must be seen
+FARTHEST = 0.25  # root mean square, in image widths, that a camera fitted to a foreign teacher may be off
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A stretch of footage: keypoints (T, 22, 2), confidence (T, 22), the teacher's joints if somebody gave them."""
+
+    name: str
+    keypoints: Tensor
+    confidence: Tensor
+    teacher: Tensor | None
+    captions: tuple[int, ...]
+
+    def mirrored(self, captions: tuple[int, ...]) -> _Window:
+        """Seen in a mirror: left and right change places."""
+        flip = torch.tensor([-1.0, 1.0])
+        teacher = self.teacher
+        if teacher is not None:
+            teacher = teacher[:, list(MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
+        swapped = self.keypoints[:, list(MIRROR)] * flip, self.confidence[:, list(MIRROR)]
+        return _Window(self.name, *swapped, teacher, captions)
+
+
+@torch.no_grad()
+def footage_supervision(
+    clips: Sequence[FootageClip],
+    lifter: Lifter,
+    words: CaptionTable,
+    device: torch.device,
+    *,
+    known: SupervisionConfig | None = None,
+    teachers: Mapping[str, ImportedMotion] | None = None,
+    align: bool = True,
+    mirror: bool = False,
+    batch: int = 64,
+    left_out: LeftOut | None = None,
+) -> Supervision:
+    """Training clips, at 20 fps and at most ten seconds long, of footage; their captions are added to ``words``.
+
+    The teacher is the lifter or, for clips named in ``teachers``, motion that another tool lifted.  The camera is
+    the one in which the lifter sees its motion, or, with ``known.cameras`` "pnp" and for foreign teachers, the one
+    that explains the keypoints best.  Clips in which too little is seen are left out by name.  UserError where
+    none remains.
+    """
+    known, teachers = known or SupervisionConfig(), teachers or {}
+    left_out = LeftOut() if left_out is None else left_out
+    windows: list[_Window] = []
+    for clip in clips:
+        try:
+            found = list(_windows(clip, words, teachers.get(clip.name)))
+        except UserError as error:
+            left_out.add(clip.name, error.message)
+            continue
+        windows += found
+        if mirror:
+            other = tuple(words.add(mirror_caption(text)) for text in clip.captions)
+            windows += [window.mirrored(other) for window in found]
+    lifter = lifter.to(device).eval()
+    made = Collector(device)
+    windows.sort(key=lambda window: (window.teacher is not None, len(window.keypoints)))
+    for chunk in _batches(windows, batch):
+        keypoints, confidence, mask, count = _padded(chunk, device)
+        if chunk[0].teacher is None:
+            lifted = lift(lifter, keypoints, confidence, mask)
+            world, camera = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))
+            used = Camera(camera.R[:, None], camera.t[:, None])
+        else:
+            world = _stacked([w.teacher for w in chunk if w.teacher is not None], count)
+        if chunk[0].teacher is not None or known.cameras == "pnp":
+            used = fitted_camera(world, keypoints, confidence, mask)
+        good = _explained(world, used, keypoints, confidence, mask)
+        for window, fine in zip(chunk, good.tolist(), strict=True):
+            if not fine:
+                left_out.add(window.name, "no camera explains its keypoints by the teacher's motion")
+        if align:
+            world = align_to_rays(world, used, keypoints, (confidence > 0).float())
+            world = hold_after_end(world, count)
+        own = seen_from(used, start(world))
+        frames = {
+            "teacher": encode(world).half(),
+            "keypoints": keypoints,
+            "confidence": weighed(confidence, known),
+        }
+        kept = [window for window, fine in zip(chunk, good.tolist(), strict=True) if fine]
+        made.add(
+            {name: values[good] for name, values in frames.items()},
+            mask[good],
+            Camera(own.R[good], own.t[good]),
+            [window.captions for window in kept],
+            [1.0] * len(kept),
+        )
+    return made.finish()
+
+
+def _windows(clip: FootageClip, words: CaptionTable, teacher: ImportedMotion | None) -> Iterator[_Window]:
+    """Stretches of a clip in which somebody is seen; UserError where there is none."""
+    seen = Footage.of(clip.keypoints, torch.device("cpu"))
+    lifted = None
+    if teacher is not None:
+        # the keypoints begin with the first frame in which somebody is seen
+        began = float(clip.keypoints.provenance.get("start", 0.0))
+        skipped = float(clip.keypoints.trimmed().provenance["start"]) - began
+        lifted = torch.from_numpy(teacher.at_model_rate(skipped))
+        if len(lifted) < len(seen.keypoints) - FRAME_MULTIPLE:
+            raise UserError(
+                f"its teacher's motion has {len(lifted)} frames at 20 fps, the footage {len(seen.keypoints)}",
+                "Lift the whole clip.",
+            )
+    T = len(seen.keypoints) if lifted is None else min(len(seen.keypoints), len(lifted))
+    if T < SHORTEST:
+        raise UserError("it shows a person for less than a second", "Give longer footage.")
+    captions = tuple(words.add(text) for text in clip.captions)
+    found = False
+    for first in window_starts(T, LONGEST, OVERLAP):
+        rows = slice(first, min(first + LONGEST, T))
+        confidence = seen.weights[rows]
+        if float(((confidence > 0).sum(1) >= FEWEST_JOINTS).float().mean()) >= FEWEST_FRAMES:
+            found = True
+            own = None if lifted is None else lifted[rows]
+            yield _Window(clip.name, seen.keypoints[rows], confidence, own, captions)
+    if not found:
+        raise UserError("too few joints are seen in most of its frames", "Give footage that shows the body.")
+
+
+def _batches(windows: list[_Window], size: int) -> Iterator[list[_Window]]:
+    for foreign in (False, True):
+        rows = [window for window in windows if (window.teacher is not None) == foreign]
+        for first in range(0, len(rows), size):
+            yield rows[first : first + size]
+
+
+def _stacked(rows: Sequence[Tensor], count: Tensor) -> Tensor:
+    """(B, T, ...) of rows, each cut to its ``count`` (B,) and then held."""
+    frame = torch.arange(int(count.max()))
+    held = [row[torch.minimum(frame, n - 1)] for row, n in zip(rows, count.cpu(), strict=True)]
+    return torch.stack(held).to(count.device)
+
+
+def _padded(chunk: Sequence[_Window], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    lengths = [len(window.keypoints) // FRAME_MULTIPLE * FRAME_MULTIPLE for window in chunk]
+    count = torch.tensor(lengths, device=device)
+    mask = torch.arange(int(count.max()), device=device)[None] < count[:, None]
+    keypoints = _stacked([window.keypoints for window in chunk], count)
+    return keypoints, _stacked([window.confidence for window in chunk], count), mask, count
+
+
+def _explained(world: Tensor, camera: Camera, keypoints: Tensor, confidence: Tensor, mask: Tensor) -> Tensor:
+    """(B,) bool: the camera is finite, has the motion before it, and shows it about where it was seen."""
+    seen = camera.to_camera(world)
+    weight = (confidence > 0) * mask[..., None]
+    total = weight.sum((1, 2)).clamp(min=1)
+    ahead = ((seen[..., 2] > 0) * weight).sum((1, 2)) > 0.9 * total
+    error = (seen[..., :2] / seen[..., 2:].clamp(min=0.2) - keypoints).square().sum(-1)
+    off = ((error * weight).sum((1, 2)) / total).sqrt()
+    return ahead & torch.isfinite(off) & (off < FARTHEST)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Motion that another tool lifted from video, as the noisy teacher: joint arrays, or SMPL parameters.
+
+::
+
+    .npz   joints (T, J, 3) metres   J is 22 or 24 (SMPL), 52, 55, 127 or 144 (SMPL-H and -X), or 17 (Human3.6M)
+           or poses (T, >= 66), trans (T, 3), betas (S,): axis-angle SMPL parameters; also global_orient with
+           body_pose, and transl
+           fps                       or mocap_framerate; a number
+           axes                      text: "y-up", "z-up" or "camera" (x right, y down, z forward)
+    .npz   a clip file of this project
+    .npy   the joints alone
+
+What a file does not say, the caller does.  Pickles (.pkl, .pth) are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from videomdm.errors import UserError
+from videomdm.motion.clip import FPS, Motion
+from videomdm.motion.resample import resample_positions
+
+from ..datasets.body import from_joints, on_standard_body, to_y_up
+from ..datasets.left_out import LeftOut
+from ..datasets.smpl import Bodies, load_arrays, pose_parameters
+
+ENDINGS = (".npz", ".npy")
+_ARRAYS = (
+    "joints", "poses", "global_orient", "root_orient", "body_pose", "pose_body", "trans", "transl", "betas",
+    "gender", "fps", "mocap_framerate", "mocap_frame_rate", "axes", "positions", "meta",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImportedMotion:
+    """positions (T, 22, 3) float64 on the standard body, metres, Y up, anywhere; ``fps`` frames per second."""
+
+    positions: np.ndarray
+    fps: float
+
+    def at_model_rate(self, skip: float = 0.0) -> np.ndarray:
+        """(T', 22, 3) float32 at 20 frames per second, from ``skip`` seconds on."""
+        positions = resample_positions(self.positions, self.fps, FPS)[round(skip * FPS) :]
+        return positions.astype(np.float32)
+
+
+def read_lifted(
+    file: Path, fps: float | None = None, axes: str = "y-up", bodies: Bodies | None = None
+) -> ImportedMotion:
+    """Read one lifted motion.
+
+    ``fps`` and ``axes`` hold where the file says nothing; ``bodies`` are needed for SMPL parameters.  UserError
+    where the file is broken, a pickle, of an unknown skeleton, or without a frame rate.
+    """
+    if file.suffix.lower() not in ENDINGS:
+        raise UserError(
+            f"{file} is neither .npz nor .npy.",
+            "Save the joints or the SMPL parameters as plain arrays with numpy.savez; pickles are not read.",
+        )
+    if file.suffix.lower() == ".npy":
+        try:
+            arrays = {"joints": np.load(file, allow_pickle=False)}
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(
+                f"{file} is no readable .npy of numbers ({error}).", "Save it with numpy.save."
+            ) from error
+    else:
+        arrays = load_arrays(file, (), _ARRAYS)
+    if {"positions", "meta"} <= arrays.keys():
+        motion = Motion.load(file)
+        return ImportedMotion(on_standard_body(motion.positions)[0], motion.fps)
+    rate = next((arrays[n] for n in ("fps", "mocap_framerate", "mocap_frame_rate") if n in arrays), fps)
+    if rate is None:
+        raise UserError(f"{file} does not say its frame rate.", "Store it as fps, or give it.")
+    try:
+        if "joints" in arrays:
+            points = from_joints(arrays["joints"])
+        else:
+            poses, trans, betas = pose_parameters(arrays)
+            if bodies is None:
+                raise UserError("it holds SMPL parameters", "Give the folder of body models, too.")
+            points = bodies.of(str(arrays.get("gender", "neutral"))).joints(poses, trans, betas)
+        positions, _ = on_standard_body(to_y_up(points, str(arrays.get("axes", axes))))
+    except UserError as error:
+        raise UserError(f"{file} cannot be used: {error.message}.", error.advice) from error
+    number = float(np.asarray(rate).reshape(-1)[0])
+    if not 0 < number < 1000:
+        raise UserError(f"{file} says {number:g} frames per second.", "Store the right rate as fps.")
+    return ImportedMotion(positions, number)
+
+
+def read_teachers(
+    folder: Path,
+    fps: float | None = None,
+    axes: str = "y-up",
+    bodies: Bodies | None = None,
+    left_out: LeftOut | None = None,
+) -> dict[str, ImportedMotion]:
+    """Name without ending -> motion, of all files in a folder; those that cannot be read are left out by name."""
+    left_out = LeftOut() if left_out is None else left_out
+    found: dict[str, ImportedMotion] = {}
+    for file in sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in (*ENDINGS, ".pkl", ".pth")
+    ):
+        try:
+            found[file.stem] = read_lifted(file, fps, axes, bodies)
+        except UserError as error:
+            left_out.add(str(file), error.message)
+    if not found:
+        raise UserError(
+            f"{folder} holds no lifted motion that can be used.", "See what was left out and why."
+        )
+    return found
