@@ -41,31 +41,37 @@ def euler(quaternions: Array, order: str) -> Array:
     other = one + np.pi
     middle = columns[1]
     other[:, middle] = np.pi - one[:, middle]
-    result = np.empty_like(one)
-    last = np.zeros(3)
-    for t in range(len(one)):
-        near = [angles + TURN * np.round((last - angles) / TURN) for angles in (one[t], other[t])]
-        last = min(near, key=lambda angles: float(np.abs(angles - last).sum()))
-        result[t] = last
+    # The way from one triple to the next is as long as that between their other triples, so whether to change
+    # over does not depend on which of the two was taken before.
+    stay, change = _way(one[1:], one[:-1]), _way(other[1:], one[:-1])
+    start = np.zeros((1, 3))
+    first = _way(other[:1], start) < _way(one[:1], start)
+    changed = np.cumsum(np.concatenate([first, change < stay])) % 2
+    chosen = np.where(changed[:, None] == 1, other, one)
+    result: Array = np.unwrap(np.concatenate([start, chosen]), axis=0)[1:]
     return result
+
+
+def _way(to: Array, start: Array) -> Array:
+    """(T,) sums of the three angles' changes, each by its shorter way round."""
+    turn = to - start
+    way: Array = np.abs(turn - TURN * np.round(turn / TURN)).sum(axis=-1)
+    return way
 
 
 def axis_angle(quaternions: Array) -> Array:
     """(T, 4) angle and axis; the axis never flips, the angle takes the sign instead and winds on past a turn."""
     sine = np.linalg.norm(quaternions[:, 1:], axis=-1)
-    result = np.empty((len(quaternions), 4))
-    first = int(np.argmax(sine > SMALL))
-    axis = quaternions[first, 1:] / sine[first] if sine[first] > SMALL else np.array([0.0, 1.0, 0.0])
-    angle = 0.0
-    for t in range(len(quaternions)):
-        if sine[t] > SMALL:
-            direction = quaternions[t, 1:] / sine[t]
-            turn = 2.0 * float(np.arctan2(sine[t], quaternions[t, 0]))
-            if direction @ axis < 0:
-                direction, turn = -direction, -turn
-            axis = direction
-        else:
-            turn = 0.0 if quaternions[t, 0] > 0 else TURN
-        angle = turn + TURN * float(np.round((angle - turn) / TURN))
-        result[t] = angle, *axis
-    return result
+    known = np.flatnonzero(sine > SMALL)
+    if not len(known):
+        axes, turns = np.tile([0.0, 1.0, 0.0], (len(quaternions), 1)), np.zeros(len(quaternions))
+    else:
+        directions = quaternions[known, 1:] / sine[known, None]
+        flips = np.concatenate([[False], np.sum(directions[1:] * directions[:-1], axis=-1) < 0])
+        signs = 1.0 - 2.0 * (np.cumsum(flips) % 2)
+        last = np.maximum(np.searchsorted(known, np.arange(len(quaternions)), side="right") - 1, 0)
+        axes = (directions * signs[:, None])[last]
+        # A rotation without an axis lies at no turn or at a whole one: continued from the frames around it.
+        turns = 2.0 * np.arctan2(np.sum(quaternions[:, 1:] * axes, axis=-1), quaternions[:, 0])
+    angles = np.unwrap(np.concatenate([[0.0], turns]))[1:]
+    return np.concatenate([angles[:, None], axes], axis=-1)

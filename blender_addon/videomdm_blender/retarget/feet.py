@@ -61,11 +61,11 @@ def standing(motion: Motion) -> Standing:
 
 @dataclass(frozen=True)
 class Foot:
-    """A foot over time.
+    """Feet over time, F of them.
 
-    forward: (T, 3) where the sole points, level when the foot stands flat.
-    side:    (T, 3) its axis to the character's left, square to ``forward``.
-    near:    (T,) 1 with the toe on the floor, 0 well above it.
+    forward: (F, T, 3) where the sole points, level when the foot stands flat.
+    side:    (F, T, 3) its axis to the character's left, square to ``forward``.
+    near:    (F, T) 1 with the toe on the floor, 0 well above it.
     """
 
     forward: Array
@@ -74,24 +74,24 @@ class Foot:
 
 
 def read_foot(ankle: Array, toe: Array, knee: Array, flat: Standing) -> Foot:
-    """The foot between joints ``ankle`` and ``toe`` (T, 3), under a shin whose bending axis is ``knee`` (T, 3)."""
+    """The feet between joints ``ankle`` and ``toe``, under shins that bend about ``knee``: all (F, T, 3)."""
     bone = unit(toe - ankle)
-    height = toe[:, 1] - flat.toe
-    level = soft_step(np.hypot(bone[:, 0], bone[:, 2]), 0.2, 0.5)
+    height = toe[..., 1] - flat.toe
+    level = soft_step(np.hypot(bone[..., 0], bone[..., 2]), 0.2, 0.5)
     on_floor = (1.0 - soft_step(height, 0.06, 0.25)) * level
-    in_air = unit(knee - dot(knee, bone)[:, None] * bone)
-    side = unit(on_floor[:, None] * unit(cross(Y, bone)) + (1.0 - on_floor)[:, None] * in_air)
-    forward = rotate(about(side, np.full(len(bone), -flat.pitch)), bone)
+    in_air = unit(knee - dot(knee, bone)[..., None] * bone)
+    side = unit(on_floor[..., None] * unit(cross(Y, bone)) + (1.0 - on_floor)[..., None] * in_air)
+    forward = rotate(about(side, np.array(-flat.pitch)), bone)
     return Foot(forward, side, 1.0 - soft_step(height, 0.02, 0.08))
 
 
 def foot_turn(foot: Foot, forward_at_rest: Array) -> Array:
-    """(T, 4) turn of a foot whose sole, flat at rest, points to the level direction ``forward_at_rest`` (3,)."""
+    """(F, T, 4) turn of feet whose sole, flat at rest, points to the level ``forward_at_rest`` (F, 1, 3)."""
     return compose(frame(foot.forward, foot.side), inverse(frame(forward_at_rest, cross(Y, forward_at_rest))))
 
 
 def toe_turn(foot: Foot, turn: Array) -> Array:
-    """(T, 4) turn of the toes: with the foot, but flat on the floor while the heel is lifted."""
-    lifted = np.arcsin(np.clip(-foot.forward[:, 1], -1.0, 1.0))
+    """(F, T, 4) turn of the toes: with the foot, but flat on the floor while the heel is lifted."""
+    lifted = np.arcsin(np.clip(-foot.forward[..., 1], -1.0, 1.0))
     bend = np.clip(lifted, 0.0, TOE_BEND) * foot.near
     return compose(about(foot.side, -bend), turn)

@@ -70,13 +70,15 @@ def about(axis: Array, angle: Array) -> Array:
 
 
 def partly(q: Array, share: float | Array) -> Array:
-    """A share of each rotation (..., 4), by the shorter way round."""
-    shares = np.broadcast_to(np.asarray(share, float), q.shape[:-1])
-    result: Array = rotations.slerp(np.broadcast_to(np.array(IDENTITY), q.shape), q, shares)
+    """A share of each rotation (..., 4), by the shorter way round; both broadcast."""
+    share = np.asarray(share, float)
+    shape = np.broadcast_shapes(q.shape[:-1], share.shape)
+    q, none = np.broadcast_to(q, (*shape, 4)), np.broadcast_to(np.array(IDENTITY), (*shape, 4))
+    result: Array = rotations.slerp(none, q, np.broadcast_to(share, shape))
     return result
 
 
-def mixed(a: Array, b: Array, share: float) -> Array:
+def mixed(a: Array, b: Array, share: float | Array) -> Array:
     """Rotations (..., 4) ``share`` of the way from a to b."""
     return compose(a, partly(compose(inverse(a), b), share))
 
@@ -91,7 +93,7 @@ def frame(direction: Array, side: Array) -> Array:
     return result
 
 
-def soft_step(x: Array, low: float, high: float) -> Array:
+def soft_step(x: Array, low: float | Array, high: float | Array) -> Array:
     """0 below ``low``, 1 above ``high``, smooth in between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)

@@ -9,13 +9,17 @@ twist.  An angle on a line, not on a circle, cannot flip by half a turn.
 
 A rig at rest and the motion's body must be read in the same way, down to the natural twist of a straight limb:
 hence this, and not the rotations of ``videomdm.motion.inverse``, whose rest pose is always a T-pose.
+
+All limbs are read in one batch: shapes are (L, T, ...) for L limbs, and one limb alone has no L.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from .frames import X, Y, Z, about, compose, cross, dot, frame, inverse, rotate, soft_step, swing, unit
 from .rig import Array
@@ -39,14 +43,16 @@ class LimbKind:
     reach:     radians of twist to either side up to which an axis is believed, and where it is not any more:
                there the limb would bend backwards, which is the noise of a straight one.
     outward:   sign of the twist that turns toes outwards.
+
+    Of several limbs (:func:`stacked`) each field is an array that broadcasts over frames.
     """
 
     rest: Array
     hinge: Array
     centre: Array
-    trust: float
-    reach: tuple[float, float]
-    outward: float = -1.0
+    trust: float | Array
+    reach: tuple[float | Array, float | Array]
+    outward: float | Array = -1.0
 
     def mirrored(self) -> LimbKind:
         """The same for the right side."""
@@ -65,13 +71,29 @@ ARM = LimbKind(X, -Y, centre=unit(X - 0.6 * Y), trust=0.0005, reach=(2.3, 2.9))
 LEG = LimbKind(-Y, X, centre=unit(-Y + 0.4 * Z), trust=0.02, reach=(1.5, 2.4))
 
 
+def stacked(kinds: Sequence[LimbKind]) -> LimbKind:
+    """The geometry of L limbs at once: directions (L, 1, 3), numbers (L, 1)."""
+
+    def column(values: Sequence[float | Array]) -> Array:
+        return np.array(values, float)[:, None]
+
+    return LimbKind(
+        rest=column([kind.rest for kind in kinds]),
+        hinge=column([kind.hinge for kind in kinds]),
+        centre=column([kind.centre for kind in kinds]),
+        trust=column([kind.trust for kind in kinds]),
+        reach=(column([kind.reach[0] for kind in kinds]), column([kind.reach[1] for kind in kinds])),
+        outward=column([kind.outward for kind in kinds]),
+    )
+
+
 @dataclass(frozen=True)
 class Limb:
-    """A limb over time, or at rest with T = 1.
+    """A limb over time, or at rest with T = 1; or several.
 
-    upper, lower: (T, 3) unit directions of upper arm and forearm, or thigh and shin.
-    natural:      (T, 3) bending axis at natural twist, square to ``upper``.
-    twist:        (T,) radians by which the limb is twisted about ``upper`` from there.
+    upper, lower: (L, T, 3) unit directions of upper arm and forearm, or thigh and shin.
+    natural:      (L, T, 3) bending axis at natural twist, square to ``upper``.
+    twist:        (L, T) radians by which the limb is twisted about ``upper`` from there.
     """
 
     upper: Array
@@ -79,12 +101,16 @@ class Limb:
     natural: Array
     twist: Array
 
+    def __getitem__(self, which: int | slice | npt.NDArray[np.intp]) -> Limb:
+        """Some of the limbs."""
+        return Limb(self.upper[which], self.lower[which], self.natural[which], self.twist[which])
+
     def hinge(self, twist: Array | None = None) -> Array:
-        """(T, 3) bending axis at the given twist, or at the limb's own."""
+        """(L, T, 3) bending axis at the given twist, or at the limb's own."""
         return rotate(about(self.upper, self.twist if twist is None else twist), self.natural)
 
     def lower_hinge(self) -> Array:
-        """(T, 3) the bending axis carried over to the lower bone, without twist between the two."""
+        """(L, T, 3) the bending axis carried over to the lower bone, without twist between the two."""
         return rotate(swing(self.upper, self.lower), self.hinge())
 
 
@@ -93,9 +119,10 @@ def read_limb(
 ) -> Limb:
     """Find the twist of a limb.
 
-    upper, lower: (T, 3) vectors along the two bones.
-    trunk:        (T, 4) turn of chest or pelvis.
-    toes:         (T, 3) direction of the foot; a straight knee looks where they point.
+    upper, lower: (L, T, 3) vectors along the two bones.
+    trunk:        (L, T, 4) turn of chest or pelvis.
+    toes:         (L, T, 3) direction of the foot; a straight knee looks where they point, and a limb with
+                  zeros has none.
     """
     upper, lower = unit(upper), unit(lower)
     natural = rotate(trunk, _natural_hinge(kind, rotate(inverse(trunk), upper)))
@@ -103,7 +130,7 @@ def read_limb(
     bend = np.linalg.norm(hinge, axis=-1)
     angle = _angle_about(upper, natural, hinge)
     weight = bend**2 * soft_step(bend, UNKNOWN, KNOWN) * (1.0 - soft_step(np.abs(angle), *kind.reach))
-    measured, weights = [angle, np.zeros_like(angle)], [weight, np.full_like(angle, kind.trust)]
+    measured, weights = [angle, np.zeros_like(angle)], [weight, np.broadcast_to(kind.trust, angle.shape)]
     if toes is not None:
         knee = cross(unit(toes), upper)
         clear = np.linalg.norm(knee, axis=-1)  # toes that point along the thigh say nothing
@@ -115,27 +142,23 @@ def read_limb(
     return Limb(upper, lower, natural, twist)
 
 
-def upper_turns(limb: Limb, rest: Limb, bones: int) -> list[Array]:
-    """(T, 4) turns of each of the ``bones`` of the upper limb, which share its twist; the last has all of it."""
-    turns = []
-    for number in range(1, bones + 1):
-        share = number / bones
-        hinge = limb.hinge(rest.twist + (limb.twist - rest.twist) * share)
-        turns.append(compose(frame(limb.upper, hinge), inverse(frame(rest.upper, rest.hinge()))))
-    return turns
+def upper_turn(limb: Limb, rest: Limb, share: float | Array = 1.0) -> Array:
+    """(L, T, 4) turn of a bone of the upper limb that has a ``share`` (L, 1) of the limb's twist."""
+    hinge = limb.hinge(rest.twist + (limb.twist - rest.twist) * share)
+    return compose(frame(limb.upper, hinge), inverse(frame(rest.upper, rest.hinge())))
 
 
 def lower_turn(limb: Limb, rest: Limb) -> Array:
-    """(T, 4) turn of forearm or shin."""
+    """(L, T, 4) turn of forearm or shin."""
     return compose(frame(limb.lower, limb.lower_hinge()), inverse(frame(rest.lower, rest.lower_hinge())))
 
 
 def _natural_hinge(kind: LimbKind, upper: Array) -> Array:
-    """(T, 3) bending axis of limbs swung from rest to the centre of their reach and on to ``upper``."""
+    """(L, T, 3) bending axis of limbs swung from rest to the centre of their reach and on to ``upper``."""
     return rotate(compose(swing(kind.centre, upper), swing(kind.rest, kind.centre)), kind.hinge)
 
 
 def _angle_about(axis: Array, start: Array, end: Array) -> Array:
-    """(T,) angles about ``axis`` from ``start`` to ``end``, -pi to pi."""
+    """(L, T) angles about ``axis`` from ``start`` to ``end``, -pi to pi."""
     result: Array = np.arctan2(dot(cross(start, end), axis), dot(start, end))
     return result

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .feet import Standing
-from .frames import rotate
+from .legs import posed_legs
 from .reference import joint
 from .rig import Array
 from .slots import SIDES
@@ -34,7 +34,7 @@ def middle_path(
 ) -> Array:
     """(T, 3) the point between the rig's hip joints, in its unit and the motion's axes.
 
-    turns: slot -> (T, 4), of hips, thighs, shins and feet.
+    turns: bone -> (T, 4).
     """
     scale = stance.leg_length / leg_length(positions)
     hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2
@@ -74,10 +74,9 @@ def _height_correction(
     """
     wanted = np.full(len(path), 0.0)
     total = np.full(len(path), SAY_OF_NONE)
-    for side in SIDES:
-        ankle = path + rotate(turns["hips"], stance.place(f"{side}_thigh") - stance.middle)
-        ankle = ankle + rotate(turns[f"{side}_thigh"], stance.bone(f"{side}_thigh", f"{side}_shin"))
-        ankle = ankle + rotate(turns[f"{side}_shin"], stance.bone(f"{side}_shin", f"{side}_foot"))
+    legs = posed_legs(stance, turns)
+    for number, side in enumerate(SIDES):
+        ankle = path + legs.ankle[number]
         points = [
             (
                 ankle[:, 1],
@@ -87,7 +86,7 @@ def _height_correction(
             )
         ]
         if stance.mapping.chain(f"{side}_toe"):
-            toe = ankle + rotate(turns[f"{side}_foot"], stance.bone(f"{side}_foot", f"{side}_toe"))
+            toe = ankle + legs.sole[number]
             points.append(
                 (toe[:, 1], stance.place(f"{side}_toe")[1], positions[:, joint(f"{side}_foot"), 1], flat.toe)
             )

@@ -7,25 +7,26 @@ Lengths stay in the armature's own unit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 from videomdm.motion import rotations
 
-from .frames import Y, Z, compose, cross, dot, inverse, rotate, unit
-from .limbs import ARM, LEG, Limb, LimbKind, read_limb
+from .frames import Y, Z, compose, cross, dot, rotate, unit
+from .limbs import ARM, LEG, Limb, LimbKind, read_limb, stacked
 from .rig import IDENTITY, Array, Mapping, RigRest
 from .slots import SIDES
 
 SNAP = np.cos(np.radians(6.0))  # a rig that faces nearly along an axis of its armature faces along it
 TWO_BONES = {"arm": ("upper_arm", "forearm", "hand"), "leg": ("thigh", "shin", "foot")}
-KINDS = {"arm": ARM, "leg": LEG}
+LIMBS = tuple((limb, side) for limb in TWO_BONES for side in SIDES)
 
 
-def limb_kind(limb: str, side: str) -> LimbKind:
-    """The geometry of the "arm" or "leg" on one side."""
-    return KINDS[limb] if side == "left" else KINDS[limb].mirrored()
+@cache
+def limb_kinds() -> LimbKind:
+    """The geometry of all limbs in the order of ``LIMBS``."""
+    return stacked([ARM, ARM.mirrored(), LEG, LEG.mirrored()])
 
 
 def axes(rest: RigRest, mapping: Mapping) -> Array:
@@ -105,17 +106,18 @@ class Stance:
         """(3,) from the beginning of the slot to its end."""
         return self.end(slot, following) - self.place(slot)
 
-    def limb(self, limb: str, side: str) -> Limb:
-        """The "arm" or "leg" at rest, T = 1."""
-        upper, lower, tip = (f"{side}_{part}" for part in TWO_BONES[limb])
-        toes = self.foot_forward(side)[None] if limb == "leg" else None
+    @cached_property
+    def limbs(self) -> Limb:
+        """The limbs at rest in the order of ``LIMBS``, T = 1."""
+        slots = [[f"{side}_{part}" for part in TWO_BONES[limb]] for limb, side in LIMBS]
+        toes = [np.zeros(3) if limb == "arm" else self.foot_forward(side) for limb, side in LIMBS]
         return read_limb(
-            limb_kind(limb, side),
-            self.bone(upper, lower)[None],
-            self.bone(lower, tip)[None],
-            np.array([IDENTITY]),
+            limb_kinds(),
+            np.stack([self.bone(upper, lower) for upper, lower, _ in slots])[:, None],
+            np.stack([self.bone(lower, tip) for _, lower, tip in slots])[:, None],
+            np.array(IDENTITY),
             fps=1.0,
-            toes=toes,
+            toes=np.stack(toes)[:, None],
         )
 
     def foot_forward(self, side: str) -> Array:
@@ -148,8 +150,3 @@ class Stance:
         """(3,) the point between the hip joints."""
         middle: Array = np.mean([self.place(f"{side}_thigh") for side in SIDES], axis=0)
         return middle
-
-    def local(self, name: str, turn: Array, carrier: Array) -> Array:
-        """(T, 4) pose rotation of a bone in its own axes, for its turn and that of what carries it."""
-        at_rest = self.rotations[self.rest.index(name)]
-        return compose(inverse(at_rest), inverse(carrier), turn, at_rest)

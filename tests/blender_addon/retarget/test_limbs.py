@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videomdm.motion import rotations
-from videomdm_blender.retarget.limbs import ARM, LEG, LimbKind, lower_turn, read_limb, upper_turns
+from videomdm_blender.retarget.limbs import ARM, LEG, LimbKind, lower_turn, read_limb, upper_turn
 
 STILL = np.array([1.0, 0.0, 0.0, 0.0])
 X, Y, Z = np.eye(3)
@@ -90,7 +90,7 @@ def test_turns_take_the_rest_pose_to_the_motion() -> None:
     limb = read_limb(ARM, upper, lower, still(20), 20.0)
     rest_upper, rest_lower = rotations.normalise(np.array([[1.0, -0.8, 0.1]])), np.array([[0.8, -0.5, 0.33]])
     rest = read_limb(ARM, rest_upper, rest_lower, still(1), 20.0)
-    last = upper_turns(limb, rest, 2)[-1]
+    last = upper_turn(limb, rest)
     np.testing.assert_allclose(rotations.rotate(last, np.tile(rest.upper, (20, 1))), upper, atol=1e-9)
     turn = lower_turn(limb, rest)
     np.testing.assert_allclose(rotations.rotate(turn, np.tile(rest.lower, (20, 1))), lower, atol=1e-9)
