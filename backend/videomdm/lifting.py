@@ -137,7 +137,10 @@ def lift_footage(
     settings: LiftSettings,
     progress: Callable[[float, str, Motion | None], None] | None = None,
 ) -> Tensor:
-    """Joints (T, 22, 3) of footage: metres, Y up, the floor at 0, from the origin facing +Z."""
+    """Joints (T, 22, 3) of footage: metres, Y up, the floor at 0, from the origin facing +Z.
+
+    ``progress`` hears of every denoising step, with the estimate of all of the footage.
+    """
     guess, camera = first_guess(footage, lifter, settings.window, settings.overlap)
     T = len(guess)
     size = -(-min(settings.window, T) // 4) * 4
@@ -163,15 +166,17 @@ def lift_footage(
     )
     t = torch.full((N,), times[0], device=x0.device)
     x = schedule.diffuse(x0, torch.randn(x0.shape, generator=generator).to(x0.device), t)
+    positions = guess
     for index, time in enumerate(times):
         t = torch.full((N,), time, device=x0.device)
         x0 = guided(x, t)
+        positions = _join(x0 * std + mean, guided.camera, world_camera, starts, T)
         if progress is not None:
             done = index + 1
-            progress(done / len(times), f"denoising {done}/{len(times)}", None)
+            progress(done / len(times), f"denoising {done}/{len(times)}", Motion(positions.cpu().numpy(), FPS))
         to = times[index + 1] if index + 1 < len(times) else -1
         x = schedule.step(x, x0, t, torch.full_like(t, to))
-    return _join(x0 * std + mean, guided.camera, world_camera, starts, T)
+    return positions
 
 
 def _join(features: Tensor, camera: Camera, world: Camera, starts: list[int], frames: int) -> Tensor:

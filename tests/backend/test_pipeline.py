@@ -95,6 +95,10 @@ def test_progress_comes_at_every_step_with_a_preview_and_can_cancel(pipeline):
     assert [s[0] for s in seen] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert all(stage.startswith("denoising") and frames == 20 for _, stage, frames in seen)
 
+    seen.clear()
+    pipeline.lift(LiftRequest(footage_of(walking(260)), steps=2), progress)
+    assert seen[-1][0] == 1.0 and {frames for _, _, frames in seen} == {260}
+
     def stop(fraction, stage, preview):
         if fraction > 0.5:
             raise Cancelled
