@@ -14,7 +14,7 @@ from .stance import Stance
 
 def local_rotations(stance: Stance, turns: dict[str, Array]) -> Array:
     """(T, B, 4) pose rotations of the B bones of ``turns`` (T, 4) in their own axes, continuous over time."""
-    carried = _Carried(stance, turns)
+    carried = Carried(stance, turns)
     at_rest = stance.rotations[[stance.rest.index(bone) for bone in turns]]
     carriers = np.stack([carried.carrier(bone) for bone in turns], axis=1)
     turned = np.stack(list(turns.values()), axis=1)
@@ -25,7 +25,7 @@ def local_rotations(stance: Stance, turns: dict[str, Array]) -> Array:
     return upright
 
 
-class _Carried:
+class Carried:
     """Turns (T, 4) of what carries each bone: of its nearest mapped ancestor, and of unmapped bones between."""
 
     def __init__(self, stance: Stance, turns: dict[str, Array]) -> None:
