@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .prepare import prepare
+from .recipe import base
 
 if TYPE_CHECKING:
     from .datasets.pack import Pack
@@ -22,6 +22,7 @@ def train() -> None:
 
 
 train.add_command(prepare)
+train.add_command(base)
 
 _pack = click.argument("pack", type=click.Path(path_type=Path))
 _folder = click.option(
@@ -75,7 +76,7 @@ def lifter(
 
 
 @train.command()
-@_pack
+@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
 @_folder
 @click.option(
     "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
@@ -93,7 +94,7 @@ def lifter(
     "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
 )
 def fit(
-    pack: Path,
+    data: tuple[str, ...],
     folder: Path,
     lifter_file: Path,
     config: Path | None,
@@ -103,52 +104,44 @@ def fit(
     licence: str,
     commercial: bool,
 ) -> None:
-    """Train a model on PACK's training segments as a camera sees them; goes on where it stopped."""
+    """Train a model on PACK's training segments as a camera sees them; goes on where it stopped.
+
+    Several PACKs, which may also be folders of keypoint files with captions, are drawn in proportion to their
+    weights (1 if not given), whatever their sizes.
+    """
     from videomdm.model.checkpoint import load_model
     from videomdm.model.lifter import Lifter
     from videomdm.model.text import text_encoder
-    from videomdm.motion.clip import write_atomically
+    from videomdm.motion.clip import FPS, write_atomically
 
-    from . import engine, sources
+    from . import engine
     from .captions import CaptionTable
     from .configuration import load_config, store_config
     from .fit import FitConfig
     from .fit import fit as fit_denoiser
-    from .teacher.supervision import build_supervision
+    from .mixture import DataSource, gather
 
     settings = load_config(FitConfig, config, overrides)
     if time_limit:
         settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
     teacher = load_model(lifter_file, Lifter).network
-    data = _load(pack)
+    assert isinstance(teacher, Lifter)
     device = engine.fabric_for(settings.engine).device
     words = CaptionTable()
-    who = None if role == "all" else "prior"
-    training = sources.source_clips(data, data.select("train", who), words, settings.mirror)
-    held_out = sources.source_clips(data, data.select("val"), words, False)
+    given = [DataSource.parse(text) for text in data]
+    mixture = gather(given, teacher, words, settings, device, None if role == "all" else role)
     words.encode(text_encoder(), device)
-    assert isinstance(teacher, Lifter)
-    look = partial(
-        build_supervision,
-        lifter=teacher,
-        device=device,
-        camera=settings.camera,
-        detector=settings.detector,
-        align=settings.align_teacher,
-    )
-    seen = look(training, views=settings.views)
-    validation = look(held_out, views=1, seed=1)
     store_config(settings, folder / "config.json")
     write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
     facts: dict[str, object] = {
         "name": folder.name,
-        "fps": data.fps,
+        "fps": FPS,
         "licence": licence,
         "commercial": commercial,
-        "data": data.notes.get("credit", ""),
+        "data": mixture.credit,
         "max_seconds": 10.0,
     }
-    outcome = fit_denoiser(seen, words, settings, folder, facts, validation)
+    outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
     click.echo(_said(outcome, folder / "denoiser.safetensors"))
 
 

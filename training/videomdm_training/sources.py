@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm.camera import Camera, seen_from
 from videomdm.motion.representation import canonicalise
 from videomdm.motion.skeleton import mirror_positions
 
@@ -54,17 +55,36 @@ def position_clips(pack: Pack, segments: Sequence[Segment], device: torch.device
     )
 
 
+def real_cameras(pack: Pack, segment: Segment) -> Camera | None:
+    """The calibrated cameras that saw a segment, R (V, 3, 3) and t (V, 3) float32 in the axes of :func:`joints`."""
+    stored = pack.notes.get("cameras", {}).get(segment.take)
+    if not stored:
+        return None
+    R, t = (np.array([camera[name] for camera in stored], np.float32) for name in ("R", "t"))
+    _, placement = canonicalise(pack.clip(segment)[:LONGEST].astype(np.float32))
+    moved = seen_from(Camera(R[:, None], t[:, None]), placement)
+    return Camera(*(torch.from_numpy(np.float32(array[:, 0])) for array in (moved.R, moved.t)))
+
+
+def mirror_cameras(cameras: Camera | None) -> Camera | None:
+    """Cameras that see the mirrored clip as a mirrored image."""
+    if cameras is None:
+        return None
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    return Camera(flip[:, None] * cameras.R * flip, flip * cameras.t)
+
+
 def source_clips(
     pack: Pack, segments: Sequence[Segment], captions: CaptionTable, mirror: bool
 ) -> list[SourceClip]:
-    """Captioned clips, with their mirror images where ``mirror``."""
-    segments = usable(segments)
+    """Clips of the segments that have captions, with their mirror images where ``mirror``."""
+    segments = [segment for segment in usable(segments) if segment.captions]
     result = []
     for segment, weight in zip(segments, balance(segments), strict=True):
-        positions = joints(pack, segment)
-        result.append(SourceClip(positions, tuple(map(captions.add, segment.captions)), weight))
+        positions, cameras = joints(pack, segment), real_cameras(pack, segment)
+        result.append(SourceClip(positions, tuple(map(captions.add, segment.captions)), weight, cameras))
         if mirror:
             mirrored = torch.from_numpy(mirror_positions(positions.numpy()))
             words = tuple(captions.add(mirror_caption(c)) for c in segment.captions)
-            result.append(SourceClip(mirrored, words, weight))
+            result.append(SourceClip(mirrored, words, weight, mirror_cameras(cameras)))
     return result

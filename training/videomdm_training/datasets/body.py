@@ -62,7 +62,7 @@ def on_standard_body(positions: np.ndarray) -> tuple[np.ndarray, float]:
     missing = np.linalg.norm(bones, axis=-1) < 1e-4  # joints that the source has in one place
     bones[missing] = np.broadcast_to(REST_DIRECTIONS, bones.shape)[missing]
     scale = 1.0
-    for hip, knee, ankle in LEGS:
+    for _, knee, ankle in LEGS:
         lengths = float(BONE_LENGTHS[knee]), float(BONE_LENGTHS[ankle])
         to_knee, to_ankle, own = bend_leg(bones[:, knee], bones[:, knee] + bones[:, ankle], *lengths)
         bones[:, knee], bones[:, ankle] = to_knee, to_ankle - to_knee

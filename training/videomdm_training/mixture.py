@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model is trained on: packs and folders of footage, each with a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from videomdm.errors import UserError
+from videomdm.model.lifter import Lifter
+from videomdm.motion.clip import FPS
+
+from . import sources
+from .captions import CaptionTable
+from .datasets.footage import FootageClip, read_footage
+from .datasets.pack import Pack
+from .fit import FitConfig
+from .teacher.footage import footage_supervision
+from .teacher.imported import read_teachers
+from .teacher.supervision import Supervision, build_supervision
+
+LIFTED = "lifted"  # a subfolder of footage: motion that another tool lifted, named as the keypoints files
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A pack, or a folder of keypoint files, and how often it is drawn relative to the others."""
+
+    path: Path
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> DataSource:
+        """Read PATH or PATH:WEIGHT; UserError where the weight is not above 0."""
+        path, colon, tail = text.rpartition(":")
+        try:
+            weight = float(tail)
+        except ValueError:
+            return cls(Path(text))
+        if not colon:
+            return cls(Path(text))
+        if not 0 < weight < float("inf"):
+            raise UserError(f"{text} has the weight {tail}.", "Give a weight above 0, as in cmu.pack:2.")
+        return cls(Path(path), weight)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Training clips, clips for validation if there are any with known 3D, and what the model's facts say of them."""
+
+    training: Supervision
+    validation: Supervision | None
+    credit: str
+
+
+def read_sources(given: Sequence[DataSource]) -> list[Pack | list[FootageClip]]:
+    """Every source in memory; UserError names the one that cannot be read."""
+    read: list[Pack | list[FootageClip]] = []
+    for source in given:
+        data = read_footage(source.path) if source.path.is_dir() else Pack.load(source.path)
+        if isinstance(data, Pack) and data.fps != FPS:
+            raise UserError(f"{source.path} has {data.fps:g} frames per second.", f"Pack it at {FPS:g}.")
+        read.append(data)
+    return read
+
+
+def gather(
+    given: Sequence[DataSource],
+    lifter: Lifter,
+    words: CaptionTable,
+    config: FitConfig,
+    device: torch.device,
+    role: str | None = None,
+) -> Mixture:
+    """Look at all sources as ``config`` says; of packs, only segments of ``role`` (None: any) train.
+
+    Captions are added to ``words``.  The packs' "val" segments validate.
+    """
+    training: list[tuple[Supervision, float]] = []
+    validation: list[tuple[Supervision, float]] = []
+    credit: list[str] = []
+    look = partial(
+        build_supervision,
+        lifter=lifter,
+        device=device,
+        camera=config.camera,
+        detector=config.detector,
+        known=config.known,
+        align=config.align_teacher,
+    )
+    for source, data in zip(given, read_sources(given), strict=True):
+        if not isinstance(data, Pack):
+            training.append((_footage(source, data, lifter, words, config, device), source.weight))
+            continue
+        clips = sources.source_clips(data, data.select("train", role), words, config.mirror)
+        if not clips:
+            raise UserError(
+                f"{source.path} has no captioned segment to train on.",
+                "Look at its report: which split and role do the segments have?",
+            )
+        training.append((look(clips, views=config.views), source.weight))
+        held_out = sources.source_clips(data, data.select("val"), words, False)
+        if held_out:
+            validation.append((look(held_out, views=1, seed=1), source.weight))
+        credit.append(str(data.notes.get("credit", "")))
+    return Mixture(
+        _joined(training), _joined(validation) if validation else None, "; ".join(filter(None, credit))
+    )
+
+
+def _footage(
+    source: DataSource,
+    clips: list[FootageClip],
+    lifter: Lifter,
+    words: CaptionTable,
+    config: FitConfig,
+    device: torch.device,
+) -> Supervision:
+    folder = source.path / LIFTED
+    return footage_supervision(
+        [clip for clip in clips if clip.split == "train"],
+        lifter,
+        words,
+        device,
+        known=config.known,
+        teachers=read_teachers(folder) if folder.is_dir() else None,
+        align=config.align_teacher,
+        mirror=config.mirror,
+    )
+
+
+def _joined(parts: list[tuple[Supervision, float]]) -> Supervision:
+    return parts[0][0] if len(parts) == 1 else Supervision.join(parts)
