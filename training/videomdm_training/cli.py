@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .finetune.command import finetune
 from .prepare import prepare
 from .recipe import base
 
@@ -22,6 +23,7 @@ def train() -> None:
 
 
 train.add_command(prepare)
+train.add_command(finetune)
 train.add_command(base)
 
 _pack = click.argument("pack", type=click.Path(path_type=Path))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base model in one command: stopped anywhere, it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from videomdm.model.registry import model_info  # noqa: E402 (after the skip)
+from videomdm_training.configuration import load_config  # noqa: E402
+from videomdm_training.engine import load_state  # noqa: E402
+from videomdm_training.fit import FitConfig  # noqa: E402
+from videomdm_training.recipe import RECIPES  # noqa: E402
+from videomdm_training.teacher.fit_lifter import LifterFitConfig  # noqa: E402
+
+from .conftest import SMALL, Train  # noqa: E402
+
+SETTINGS = (
+    *(f"lifter.{setting}" for setting in (*SMALL, "engine.steps=2", "crop=32")),
+    *(f"fit.{setting}" for setting in (*SMALL, "engine.steps=2", "loss.teacher_steps=1", "views=1")),
+)
+
+
+def test_the_recipes_are_settings_that_exist():
+    lifter = load_config(LifterFitConfig, RECIPES / "lifter.toml")
+    fit = load_config(FitConfig, RECIPES / "base.toml")
+    assert lifter.engine.optimiser == fit.engine.optimiser == "muon"
+    assert 0 < fit.loss.teacher_steps < fit.engine.steps
+
+
+def test_the_model_is_made_in_slices_and_says_what_may_be_done_with_it(
+    train: Train, pack_file: Path, tmp_path: Path
+):
+    words = ("base", pack_file, "-o", tmp_path)
+    slices = 1
+    while "run the same command" in train(*words, "--time-limit", 1e-3, settings=SETTINGS).output:
+        assert slices < 20 and not (tmp_path / "model").exists()
+        slices += 1
+    assert slices > 2
+    assert load_state(tmp_path / "run" / "state.pt")["step"] == 2
+    info = model_info(tmp_path / "model")
+    assert info.commercial and info.licence == "Apache-2.0"
+    assert train(*words, settings=SETTINGS).output.count("finished") == 0  # nothing is left to train
+
+
+def test_a_setting_of_no_stage_is_refused(train: Train, pack_file: Path, tmp_path: Path):
+    result = train("base", pack_file, "-o", tmp_path, settings=("engine.steps=3",), status=1)
+    assert "names no stage" in str(result.exception)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train base``: the base model from a pack, in one command that goes on where it stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+RECIPES = Path(__file__).with_name("recipes")
+
+
+@click.command("base")
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder."
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    help="Save and stop after so many seconds.  [default: never]",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="STAGE.KEY=VALUE",
+    help="Override a setting of a stage: lifter.engine.steps=3000, fit.batch=32.",
+)
+@click.pass_context
+def base(
+    context: click.Context, pack: Path, folder: Path, time_limit: float, overrides: tuple[str, ...]
+) -> None:
+    """Train the base model on PACK: the lifter, the denoiser, and the model's folder.
+
+    The same command goes on where it stopped.  Makes lifter/, run/ and model/ in the folder that -o names.
+    """
+    from videomdm.errors import UserError
+
+    from .cli import export, fit, lifter
+    from .configuration import load_config
+    from .engine import STATE, load_state
+    from .fit import FitConfig
+
+    stages: dict[str, list[str]] = {"lifter": [], "fit": []}
+    for override in overrides:
+        stage, dot, setting = override.partition(".")
+        if stage not in stages or not dot:
+            raise UserError(
+                f"{override!r} names no stage.", "Begin with lifter. or fit., as in fit.engine.steps=5000."
+            )
+        stages[stage].append(setting)
+    deadline = time.monotonic() + time_limit
+
+    def left() -> float:
+        return max(1e-3, deadline - time.monotonic()) if time_limit else 0.0
+
+    teacher = folder / "lifter" / "lifter.safetensors"
+    if not teacher.is_file():
+        context.invoke(
+            lifter,
+            pack=pack,
+            folder=teacher.parent,
+            config=RECIPES / "lifter.toml",
+            overrides=tuple(stages["lifter"]),
+            time_limit=left(),
+        )
+        if not teacher.is_file():
+            return
+    config = RECIPES / "base.toml"
+    settings = load_config(FitConfig, config, stages["fit"])
+    state = folder / "run" / STATE
+    if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
+        context.invoke(
+            fit,
+            data=(str(pack),),
+            folder=folder / "run",
+            lifter_file=teacher,
+            config=config,
+            overrides=tuple(stages["fit"]),
+            time_limit=left(),
+            role="all",
+            licence="Apache-2.0",
+            commercial=True,
+        )
+        if load_state(state)["step"] < settings.engine.steps:
+            return
+    context.invoke(export, run=folder / "run", folder=folder / "model", lifter_file=None)
