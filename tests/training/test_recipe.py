@@ -9,14 +9,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from videomdm.model.registry import model_info  # noqa: E402 (after the skip)
-from videomdm_training.configuration import load_config  # noqa: E402
-from videomdm_training.engine import load_state  # noqa: E402
-from videomdm_training.fit import FitConfig  # noqa: E402
-from videomdm_training.recipe import RECIPES  # noqa: E402
-from videomdm_training.teacher.fit_lifter import LifterFitConfig  # noqa: E402
+from videomdm.model.registry import model_info
+from videomdm_training.configuration import load_config
+from videomdm_training.engine import load_state
+from videomdm_training.fit import FitConfig
+from videomdm_training.recipe import RECIPES
+from videomdm_training.teacher.fit_lifter import LifterFitConfig
 
-from .conftest import SMALL, Train  # noqa: E402
+from .conftest import SMALL, Train
 
 SETTINGS = (
     *(f"lifter.{setting}" for setting in (*SMALL, "engine.steps=2", "crop=32")),
