@@ -23,6 +23,7 @@ from .family import Family
 
 FAMILIES: tuple[Family, ...] = (
     rigify.FAMILY,
+    auto_rig_pro.CONTROLS,
     rigify_meta.FAMILY,
     vrm.FAMILY,
     unreal.FAMILY,

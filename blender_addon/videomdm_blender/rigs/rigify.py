@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rigify's generated rigs: keys go onto the FK controls, and the limbs are switched to FK."""
+"""Rigify's generated rigs: keys go onto the FK controls, with the limbs switched to FK, or onto the IK controls."""
 
 from __future__ import annotations
 
+from ..controls.limb import IkLimb, Setting
 from ..retarget.rig import Carrier, Mapping, RigRest
 from ..retarget.slots import SIDES
 from .family import Family
@@ -57,4 +58,43 @@ FAMILY = Family(
     },
     carriers=_carriers,
     switches={("upper_arm_parent.@", "IK_FK"): 1.0, ("thigh_parent.@", "IK_FK"): 1.0},
+)
+
+# What FK controls hang on; the carriers above were read at these values.
+KEPT: tuple[Setting, ...] = (
+    ("torso", "torso_parent"),
+    ("torso", "neck_follow"),
+    ("torso", "head_follow"),
+    *(
+        (f"{limb}_parent.{side}", "FK_limb_follow")
+        for limb in ("upper_arm", "thigh")
+        for side in FAMILY.sides
+    ),
+)
+
+
+def _ik(upper: str, lower: str, end: str, at_rest: tuple[str, ...] = (), toe: str = "") -> IkLimb:
+    """The IK controls of a limb; pole targets only count while "pole_vector" is on."""
+    settings = f"{upper}_parent.@"
+    return IkLimb(
+        upper=upper,
+        lower=lower,
+        end=end,
+        target=f"{end}_ik.@",
+        pole=f"{upper}_ik_target.@",
+        shown=(f"ORG-{upper}.@", f"ORG-{lower}.@", f"ORG-{end}.@"),
+        switch=(settings, "IK_FK"),
+        fk=1.0,
+        ik=0.0,
+        needed={(settings, "pole_vector"): 1.0},
+        kept=((settings, "IK_parent"), (settings, "pole_parent"), (settings, "IK_Stretch")),
+        toe=toe,
+        at_rest=at_rest,
+        base=f"{upper}_ik.@",
+    )
+
+
+IK_LIMBS = (
+    _ik("upper_arm", "forearm", "hand"),
+    _ik("thigh", "shin", "foot", at_rest=("foot_heel_ik.@", "foot_spin_ik.@"), toe="toe_ik.@"),
 )

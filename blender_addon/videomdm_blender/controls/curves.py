@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Curves of a take's Action: put, changed, taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from bpy.utils import escape_identifier
+
+from ..retarget.channels import channels
+from ..retarget.rig import Array
+from .limb import Setting
+
+LINEAR = 1  # Keyframe.interpolation: there is a key on every frame
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of the one slot of a take's Action.
+
+    start: frame of the first key.
+    """
+
+    bag: bpy.types.ActionChannelbag
+    start: int
+
+    @classmethod
+    def of(cls, action: bpy.types.Action, start: int) -> Curves:
+        """The curves of ``action``, which has one layer, strip and slot."""
+        strip = action.layers[0].strips[0]
+        assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+        bag = strip.channelbag(action.slots[0], ensure=True)
+        assert bag is not None
+        return cls(bag, start)
+
+    def put(self, bone: str, channel: str, values: Array) -> None:
+        """Give a bone's channel the values (T, n), or (1, n) for the whole take, in place of what it has."""
+        path = f'pose.bones["{escape_identifier(bone)}"].{channel}'
+        for index in range(values.shape[1]):
+            self._put(bone, path, index, values[:, index])
+
+    def put_rotation(self, bone: bpy.types.PoseBone, quaternions: Array) -> None:
+        """Give a bone the rotations (T, 4), in the rotation mode that it has."""
+        self.put(bone.name, *channels(quaternions, bone.rotation_mode))
+
+    def set(self, setting: Setting, value: float) -> None:
+        """Key a custom property for the whole take."""
+        bone, name = setting
+        path = f'pose.bones["{escape_identifier(bone)}"]["{escape_identifier(name)}"]'
+        self._put(bone, path, 0, np.array([value]))
+
+    def drop(self, bones: Collection[str]) -> None:
+        """Take out all channels of some bones, but not their custom properties."""
+        starts = tuple(f'pose.bones["{escape_identifier(bone)}"].' for bone in bones)
+        for curve in [curve for curve in self.bag.fcurves if curve.data_path.startswith(starts)]:
+            self.bag.fcurves.remove(curve)
+
+    def _put(self, bone: str, path: str, index: int, values: Array) -> None:
+        curve = self.bag.fcurves.find(path, index=index)
+        if curve is not None:
+            self.bag.fcurves.remove(curve)
+        curve = self.bag.fcurves.new(path, index=index)
+        group = self.bag.groups.get(bone)
+        curve.group = group if group is not None else self.bag.groups.new(bone)
+        frames = self.start + np.arange(len(values))
+        points = curve.keyframe_points
+        points.add(len(values))
+        points.foreach_set("co", np.stack([frames, values], axis=-1).astype(np.float32).ravel())
+        points.foreach_set("interpolation", np.full(len(values), LINEAR, dtype=np.int32))
+        curve.update()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Completes a take on a control rig: which controls of the limbs it keys, and what they hang on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+
+from ..retarget.rig import Mapping
+from ..retarget.slots import SIDES
+from ..rigs import auto_rig_pro, rigify
+from ..rigs.families import family_called
+from .curves import Curves
+from .ik import FkLimb, place_ik
+from .limb import Controls, IkLimb, Setting
+from .stage import stage
+
+IK_LIMBS: dict[str, tuple[IkLimb, ...]] = {
+    rigify.FAMILY.key: rigify.IK_LIMBS,
+    auto_rig_pro.CONTROLS.key: auto_rig_pro.IK_LIMBS,
+}
+KEPT: dict[str, tuple[Setting, ...]] = {
+    rigify.FAMILY.key: rigify.KEPT,
+    auto_rig_pro.CONTROLS.key: auto_rig_pro.KEPT,
+}
+MISSED = 0.01  # metres that IK may be away from FK before it is told
+
+
+def finish(
+    armature: bpy.types.Object,
+    action: bpy.types.Action,
+    mapping: Mapping,
+    frames: range,
+    controls: Controls = Controls.FK,
+) -> tuple[str, ...]:
+    """Complete a take that keys the FK controls; returns what the user should know, one sentence each.
+
+    Properties that decide what the controls hang on are keyed with the value that they have: the take was made
+    for it.  Nothing but ``action`` is changed.
+    """
+    curves = Curves.of(action, frames.start)
+    for setting in KEPT.get(mapping.family, ()):
+        _keep(armature, curves, setting)
+    if controls is Controls.FK:
+        return ()
+    limbs = list(_limbs(armature, mapping))
+    if not limbs:
+        return (f"IK controls are not known of {armature.name}; its FK bones were keyed.",)
+    for limb in limbs:
+        for setting in limb.ik.kept:
+            _keep(armature, curves, setting)
+    with stage(armature) as place:
+        errors = place_ik(place, action, limbs, frames)
+    for limb in limbs:
+        if controls is Controls.IK:
+            curves.drop(limb.fk_bones)
+        else:
+            curves.set(limb.ik.switch, limb.ik.fk)
+    return tuple(_notes(armature, limbs, errors, controls))
+
+
+def _limbs(armature: bpy.types.Object, mapping: Mapping) -> Iterator[FkLimb]:
+    family = family_called(mapping.family)
+    for number, side in enumerate(SIDES):
+        for ik in IK_LIMBS.get(mapping.family, ()):
+            word = family.sides[number] if family is not None else side
+            limb = FkLimb.of(armature, mapping, ik.on(word), side)
+            if limb is not None:
+                yield limb
+
+
+def _keep(armature: bpy.types.Object, curves: Curves, setting: Setting) -> None:
+    assert armature.pose is not None
+    bone = armature.pose.bones.get(setting[0])
+    value = bone.get(setting[1]) if bone is not None else None
+    if isinstance(value, (int, float)):
+        curves.set(setting, float(value))
+
+
+def _notes(
+    armature: bpy.types.Object, limbs: list[FkLimb], errors: list[float], controls: Controls
+) -> Iterator[str]:
+    targets = ", ".join(limb.ik.target for limb in limbs)
+    if controls is Controls.IK:
+        yield f"The limbs follow the IK controls {targets}; their FK controls have no keys."
+    else:
+        yield f"The IK controls {targets} are keyed, too; their switches are left on FK."
+    for limb, error in zip(limbs, errors, strict=True):
+        metres = error * armature.matrix_world.median_scale
+        if metres > MISSED:
+            yield f"IK with {limb.ik.target} misses the motion by {100 * metres:.0f} cm in places."
