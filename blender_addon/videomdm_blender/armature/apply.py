@@ -14,6 +14,8 @@ from videomdm.errors import UserError
 from videomdm.motion import Motion
 from videomdm.motion.resample import resample
 
+from ..controls.finish import finish
+from ..controls.limb import Controls
 from ..retarget.rig import Mapping
 from ..retarget.solve import Options, Take, retarget
 from ..rigs.check import check
@@ -53,15 +55,24 @@ def apply_motion(
     start_frame: int | None = None,
     mapping: Mapping | None = None,
     options: Options | None = None,
+    controls: Controls = Controls.FK,
 ) -> bpy.types.Action:
     """Put ``motion`` onto ``armature`` as a new Action called ``name`` and make it the armature's Action.
 
     The clip keeps its length in seconds at the scene's frame rate and begins at ``start_frame``, at the
-    current frame if None.  Only mapped bones are keyed, in the rotation mode that they have.  An Action that
-    the armature had stays in the file.  UserError, and nothing changed, where the rig cannot take a motion.
+    current frame if None.  Only mapped bones are keyed, in the rotation mode that they have, and of control
+    rigs the ``controls`` that are asked for.  An Action that the armature had stays in the file.  UserError, and
+    nothing changed, where the rig cannot take a motion.
     """
     return apply_take(
-        scene, armature, motion, name=name, start_frame=start_frame, mapping=mapping, options=options
+        scene,
+        armature,
+        motion,
+        name=name,
+        start_frame=start_frame,
+        mapping=mapping,
+        options=options,
+        controls=controls,
     ).action
 
 
@@ -74,6 +85,7 @@ def apply_take(
     start_frame: int | None = None,
     mapping: Mapping | None = None,
     options: Options | None = None,
+    controls: Controls = Controls.FK,
 ) -> Applied:
     """The same as :func:`apply_motion`, with an account of what was done."""
     _require_animatable(armature)
@@ -87,6 +99,11 @@ def apply_take(
     take = retarget(resample(motion, rate), rest, mapping, options)
     notes = tuple(_notes(armature, mapping))
     action = write_action(armature, take, mapping, name, start)
+    try:
+        notes += finish(armature, action, mapping, range(start, start + len(take.location)), controls)
+    except BaseException:
+        bpy.data.actions.remove(action)
+        raise
     _assign(armature, action)
     return Applied(action, take, mapping, start, notes)
 
@@ -126,7 +143,7 @@ def _notes(armature: bpy.types.Object, mapping: Mapping) -> Iterator[str]:
     """What about the rig may keep the take from showing as it is."""
     if mapping.switches:
         switches = ", ".join(f"{setting} of {bone}" for bone, setting in mapping.switches)
-        yield f"The take also keys {switches}, so that the FK controls rule the limbs."
+        yield f"The take also keys {switches}, which choose between FK and IK."
     assert armature.pose is not None
     ruled = [
         bone
