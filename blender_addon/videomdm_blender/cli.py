@@ -11,10 +11,11 @@ import click
 from videomdm.errors import UserError
 
 from .clips import read_clip
+from .controls.limb import Controls
 from .headless import Job, no_blender, run_in_process
 
-RIG_SUFFIXES = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".bvh")
-OUT_SUFFIXES = (".blend", ".fbx", ".glb", ".bvh")
+RIG_SUFFIXES = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".bvh", ".usd", ".usda", ".usdc", ".usdz")
+OUT_SUFFIXES = (".blend", ".fbx", ".glb", ".bvh", ".usd", ".usdz")
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -28,6 +29,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--fps", type=click.FloatRange(1, 240), help="Frame rate.  [default: the rig file's]")
 @click.option("--start-frame", type=int, default=1, show_default=True, help="Frame of the first key.")
 @click.option("--in-place", is_flag=True, help="Leave out the travel over the floor.")
+@click.option(
+    "--controls",
+    type=click.Choice([choice.value for choice in Controls]),
+    default=Controls.FK.value,
+    show_default=True,
+    help="Controls of arms and legs to key, on rigs that have both.",
+)
 def retarget(
     clip: Path,
     rig: Path,
@@ -38,6 +46,7 @@ def retarget(
     fps: float | None,
     start_frame: int,
     in_place: bool,
+    controls: str,
 ) -> None:
     """Put the motion of CLIP (.npz, .bvh) onto the character in RIG (.blend, .fbx, .glb, .vrm, .bvh)."""
     read_clip(clip)  # what is wrong with it is said before Blender starts
@@ -59,6 +68,7 @@ def retarget(
             fps=fps,
             start_frame=start_frame,
             in_place=in_place,
+            controls=controls,
         )
     )
     click.echo(f"{out}: {done.frames} frames at {done.fps:g} fps on {done.bones} bones ({done.family}).")

@@ -28,11 +28,16 @@ def read_clip(path: Path) -> Motion:
     if path.suffix.lower() != ".bvh":
         raise UserError(f"{path} is no motion clip.", f"Use a file that ends in {' or '.join(SUFFIXES)}.")
     take = read_bvh(path)
-    heights = take.skeleton.rest_positions[:, 1]
-    unit = min(UNITS, key=lambda scale: abs(np.log(max(np.ptp(heights), 1e-9) * scale / BODY_HEIGHT)))
+    unit = unit_of(take)
     take = Bvh(take.skeleton, take.end_sites, take.rotations, take.translations * unit, take.fps)
     if set(JOINT_NAMES) <= set(take.skeleton.names):
         return to_motion(take)
     positions = first_frame_to_origin(from_cmu(take, take.fps))
     positions[..., 1] -= floor_height(positions, take.fps)
     return Motion(positions.astype(np.float32), take.fps, provenance={"source": path.name})
+
+
+def unit_of(take: Bvh) -> float:
+    """Metres that one unit of a BVH file most likely is, told by the height of its skeleton."""
+    height = max(float(np.ptp(take.skeleton.rest_positions[:, 1])), 1e-9)
+    return min(UNITS, key=lambda scale: float(abs(np.log(height * scale / BODY_HEIGHT))))

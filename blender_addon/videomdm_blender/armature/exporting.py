@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -76,17 +77,66 @@ def _blend(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
 
 
 def _fbx(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
-    bpy.ops.export_scene.fbx(
-        filepath=str(path),
-        check_existing=False,
-        use_selection=True,
-        add_leaf_bones=False,
-        bake_anim_use_nla_strips=False,
-        bake_anim_use_all_actions=False,
-        bake_anim_simplify_factor=0.0,
-        path_mode="COPY",
-        embed_textures=True,
-    )
+    with _at_rest(armature, applied):
+        bpy.ops.export_scene.fbx(
+            filepath=str(path),
+            check_existing=False,
+            use_selection=True,
+            add_leaf_bones=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_use_all_actions=False,
+            bake_anim_simplify_factor=0.0,
+            path_mode="COPY",
+            embed_textures=True,
+        )
+
+
+@contextmanager
+def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
+    """Show the rest pose on the frame before the take.
+
+    FBX takes the pose of the current frame for the rest pose of bones that no mesh hangs on.
+    """
+    scene, data, action = bpy.context.scene, armature.animation_data, applied.action
+    assert scene is not None and data is not None
+    name, slot, frame = action.name, data.action_slot, scene.frame_current
+    resting = action.copy()
+    try:
+        before = applied.start_frame - 1
+        for fcurve in _curves(resting):
+            point = fcurve.keyframe_points.insert(before, _rest_value(fcurve), options={"FAST"})
+            point.interpolation = "CONSTANT"
+            fcurve.update()
+        action.name = f"{name} (kept)"
+        resting.name = name
+        data.action, data.action_slot = resting, resting.slots[0]
+        scene.frame_set(before)
+        yield
+    finally:
+        data.action, data.action_slot = action, slot
+        bpy.data.actions.remove(resting)
+        action.name = name
+        scene.frame_set(frame)
+
+
+def _curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
+    for layer in action.layers:
+        for strip in layer.strips:
+            assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
+def _rest_value(fcurve: bpy.types.FCurve) -> float:
+    """The value at rest of a channel of a bone; settings of the rig keep theirs."""
+    channel, index = fcurve.data_path.rpartition(".")[2], fcurve.array_index
+    if channel in ("location", "rotation_euler"):
+        return 0.0
+    if channel in ("scale", "rotation_quaternion"):
+        return 1.0 if channel == "scale" or index == 0 else 0.0
+    if channel == "rotation_axis_angle" and index == 0:
+        return 0.0
+    return fcurve.keyframe_points[0].co[1]
 
 
 def _glb(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
@@ -104,8 +154,6 @@ def _glb(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
 
 def _bvh(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
     """BVH has Y up and no object that could place the bones, so the bones are placed before."""
-    data = armature.data
-    assert isinstance(data, bpy.types.Armature)
     world = armature.matrix_world
     scale = world.median_scale
     placed = (
@@ -113,11 +161,21 @@ def _bvh(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
         @ world.to_quaternion().to_matrix().to_4x4()
     )
     y_up = Matrix.Rotation(-math.pi / 2, 4, "X") @ placed
-    data.transform(y_up)
+    _transform(armature, y_up)
     try:
         _write_bvh(path, armature, applied, scale * CENTIMETRES)
     finally:
-        data.transform(y_up.inverted())
+        _transform(armature, y_up.inverted())
+
+
+def _transform(armature: bpy.types.Object, matrix: Matrix) -> None:
+    """Move the bones at rest, and with them the pose that Blender has evaluated already."""
+    data, scene = armature.data, bpy.context.scene
+    assert isinstance(data, bpy.types.Armature) and scene is not None
+    data.transform(matrix)
+    data.update_tag()
+    armature.update_tag(refresh={"OBJECT", "DATA"})
+    scene.view_layers[0].update()
 
 
 def _write_bvh(path: Path, armature: bpy.types.Object, applied: Applied, scale: float) -> None:
@@ -133,9 +191,32 @@ def _write_bvh(path: Path, armature: bpy.types.Object, applied: Applied, scale: 
     )
 
 
+def _usd(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
+    """USD: the bones become a UsdSkel skeleton, the take its SkelAnimation.  Only .usdz carries textures."""
+    packed = path.suffix.lower() == ".usdz"
+    bpy.ops.wm.usd_export(
+        filepath=str(path),
+        check_existing=False,
+        selected_objects_only=True,
+        export_animation=True,
+        export_armatures=True,
+        only_deform_bones=False,
+        export_materials=True,
+        generate_preview_surface=True,
+        export_textures_mode="NEW" if packed else "KEEP",
+        convert_world_material=False,
+        export_lights=False,
+        export_cameras=False,
+    )
+
+
 WRITERS: dict[str, Callable[[Path, bpy.types.Object, Applied], None]] = {
     ".blend": _blend,
     ".fbx": _fbx,
     ".glb": _glb,
     ".bvh": _bvh,
+    ".usd": _usd,
+    ".usda": _usd,
+    ".usdc": _usd,
+    ".usdz": _usd,
 }

@@ -15,7 +15,9 @@ from typing import Any
 import bpy
 
 from videomdm.errors import UserError
+from videomdm.motion.bvh import read_bvh
 
+from ..clips import unit_of
 from .apply import mapping_of
 
 GLTF_MAGIC, JSON_CHUNK = b"glTF", b"JSON"
@@ -95,7 +97,9 @@ def _fbx(path: Path) -> None:
 
 def _bvh(path: Path) -> None:
     _empty()
-    bpy.ops.import_anim.bvh(filepath=str(path), rotate_mode="NATIVE", update_scene_fps=True)
+    bpy.ops.import_anim.bvh(
+        filepath=str(path), rotate_mode="NATIVE", update_scene_fps=True, global_scale=unit_of(read_bvh(path))
+    )
 
 
 def _gltf(path: Path) -> dict[str, str] | None:
@@ -112,6 +116,11 @@ def _vrm(path: Path) -> dict[str, str] | None:
         return _gltf(copy)
 
 
+def _usd(path: Path) -> None:
+    _empty()
+    bpy.ops.wm.usd_import(filepath=str(path), import_textures_mode="IMPORT_PACK", set_frame_range=True)
+
+
 def _empty() -> None:
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
 
@@ -123,6 +132,10 @@ READERS: dict[str, Callable[[Path], dict[str, str] | None]] = {
     ".gltf": _gltf,
     ".vrm": _vrm,
     ".bvh": _bvh,
+    ".usd": _usd,
+    ".usda": _usd,
+    ".usdc": _usd,
+    ".usdz": _usd,
 }
 
 
