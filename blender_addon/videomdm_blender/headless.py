@@ -28,6 +28,7 @@ class Job:
 
     fps:         of the scene; None keeps that of the rig's file.
     start_frame: on which the motion begins.
+    controls:    of arms and legs, as ``videomdm_blender.controls.limb.Controls`` has them.
     """
 
     clip: str
@@ -39,6 +40,7 @@ class Job:
     fps: float | None = None
     start_frame: int = 1
     in_place: bool = False
+    controls: str = "fk"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def perform(job: Job) -> Done:
     from .armature.importing import open_rig
     from .armature.rest import read_rest
     from .clips import read_clip
+    from .controls.limb import Controls
     from .retarget.solve import Options
     from .rigs import load_mapping, save_mapping
 
@@ -118,6 +121,7 @@ def perform(job: Job) -> Done:
         start_frame=job.start_frame,
         mapping=mapping,
         options=Options(in_place=job.in_place),
+        controls=Controls(job.controls),
     )
     export_rig(out, scene, armature, applied)
     if job.save_mapping:

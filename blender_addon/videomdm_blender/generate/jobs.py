@@ -24,6 +24,8 @@ from ..armature.apply import Applied
 from ..armature.apply import apply_take as apply_to_rig
 from ..connection.hub import hub
 from ..connection.session import Ended, Event, Phase, Session
+from ..controls.limb import Controls
+from .property_group import settings
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +195,14 @@ def cancel(job: Job) -> None:
 
 def apply_take(take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, start_frame: int) -> Applied:
     """Put a take on an armature as a new Action; UserError where that is impossible."""
-    applied = apply_to_rig(scene, armature, take.motion, name=take.name, start_frame=start_frame)
+    applied = apply_to_rig(
+        scene,
+        armature,
+        take.motion,
+        name=take.name,
+        start_frame=start_frame,
+        controls=Controls[settings(scene).controls],
+    )
     desk.error, desk.notes = None, applied.notes
     return applied
 

@@ -44,6 +44,7 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         column.prop(chosen, "guidance")
         column.prop(chosen, "steps")
         column.prop(chosen, "samples")
+        column.prop(chosen, "controls")
         _draw_target(layout, context)
         job = desk.current
         if job is not None and not job.ended:

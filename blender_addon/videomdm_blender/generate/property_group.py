@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from videomdm import limits, protocol
+
+from ..controls.limb import Controls
 
 DEFAULTS = protocol.TextJob(prompt="")
 
@@ -65,6 +67,17 @@ class VIDEOMDM_PG_generate(bpy.types.PropertyGroup):
         default=DEFAULTS.samples,
         min=1,
         max=limits.MAX_SAMPLES,
+    )
+
+    controls: EnumProperty(
+        name="Controls",
+        description="Controls of arms and legs that takes key, on rigs that have both",
+        items=[
+            (Controls.FK.name, "FK", "FK controls; IK controls are left alone"),
+            (Controls.IK.name, "IK", "IK hands, feet and poles; the limbs are switched to IK"),
+            (Controls.BOTH.name, "Both", "FK and IK controls in the same pose; the limbs follow FK"),
+        ],
+        default=Controls.FK.name,
     )
 
     def request(self) -> protocol.TextJob:
