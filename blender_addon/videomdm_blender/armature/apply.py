@@ -9,19 +9,27 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from bpy.utils import escape_identifier
 
 from videomdm.errors import UserError
 from videomdm.motion import Motion
-from videomdm.motion.resample import resample
 
 from ..controls.finish import finish
 from ..controls.limb import Controls
-from ..retarget.rig import Mapping
-from ..retarget.solve import Options, Take, retarget
+from ..edit.blend import Existing, weights
+from ..edit.make import Made, blend_frames, make_take
+from ..edit.settings import TakeSettings
+from ..retarget.rig import Mapping, RigRest
+from ..retarget.solve import Options, Take
+from ..retarget.stance import Stance
 from ..rigs.check import check
 from ..rigs.recognise import recognise
-from .keys import write_action
+from .existing import Before, Watched, before_take
+from .keys import make_cyclic, mark_cyclic, write_action
+from .nla import push_down
 from .rest import read_rest
+from .tracks import RootTrack, tracks_of
+from .way import root_track
 
 TAKE_OVER = frozenset({"IK", "SPLINE_IK", "COPY_ROTATION", "COPY_TRANSFORMS", "CHILD_OF", "ARMATURE", "DAMPED_TRACK",
                        "TRACK_TO", "LOCKED_TRACK", "STRETCH_TO", "ACTION"})  # fmt: skip
@@ -56,6 +64,7 @@ def apply_motion(
     mapping: Mapping | None = None,
     options: Options | None = None,
     controls: Controls = Controls.FK,
+    settings: TakeSettings | None = None,
 ) -> bpy.types.Action:
     """Put ``motion`` onto ``armature`` as a new Action called ``name`` and make it the armature's Action.
 
@@ -73,6 +82,7 @@ def apply_motion(
         mapping=mapping,
         options=options,
         controls=controls,
+        settings=settings,
     ).action
 
 
@@ -86,8 +96,10 @@ def apply_take(
     mapping: Mapping | None = None,
     options: Options | None = None,
     controls: Controls = Controls.FK,
+    settings: TakeSettings | None = None,
 ) -> Applied:
     """The same as :func:`apply_motion`, with an account of what was done."""
+    settings = settings or TakeSettings()
     _require_animatable(armature)
     rest = read_rest(armature)
     if mapping is None:
@@ -96,16 +108,71 @@ def apply_take(
         check(rest, mapping)
     start = scene.frame_current if start_frame is None else start_frame
     rate = scene.render.fps / scene.render.fps_base
-    take = retarget(resample(motion, rate), rest, mapping, options)
-    notes = tuple(_notes(armature, mapping))
-    action = write_action(armature, take, mapping, name, start)
+    made, before = _make(armature, motion, rest, mapping, rate, settings, options, start)
+    stance = Stance(rest, mapping)
+    root = root_track(armature, stance, made, settings, start)
+    tracks = tracks_of(armature, stance, made, settings, root, before)
+    notes = (*_notes(armature, mapping), *_loop_notes(made, settings))
+    action = write_action(armature, name, tracks, start, settings.interpolation)
+    frames = range(start, start + len(made.take.location))
     try:
-        notes += finish(armature, action, mapping, range(start, start + len(take.location)), controls)
+        notes += finish(armature, action, mapping, frames, controls)
+        if settings.loop != "off":
+            _make_loop(action, frames, settings, made, root)
     except BaseException:
         bpy.data.actions.remove(action)
         raise
     _assign(armature, action)
-    return Applied(action, take, mapping, start, notes)
+    if settings.push_down:
+        push_down(armature)
+    return Applied(action, made.take, mapping, start, notes)
+
+
+def _make(
+    armature: bpy.types.Object,
+    motion: Motion,
+    rest: RigRest,
+    mapping: Mapping,
+    rate: float,
+    settings: TakeSettings,
+    options: Options | None,
+    start: int,
+) -> tuple[Made, Before | None]:
+    """The take, and what the bones do before it where it blends."""
+    watched: list[Watched] = []
+
+    def existing(take: Take, into: int, out: int) -> Existing:
+        found, seen = before_take(armature, take, start, into, out)
+        watched.append(seen)
+        return found
+
+    made = make_take(motion, rest, mapping, rate, settings, options, existing)
+    if not watched:
+        return made, None
+    share = weights(len(made.take.location), *blend_frames(settings, rate, len(made.take.location)))
+    return made, Before(share, watched[0].locations, watched[0].scales)
+
+
+def _make_loop(
+    action: bpy.types.Action, frames: range, settings: TakeSettings, made: Made, root: RootTrack | None
+) -> None:
+    """Mark a loop for Blender; where it shall repeat, what travels goes on from cycle to cycle."""
+    mark_cyclic(action, frames)
+    if not settings.cycles:
+        return
+    travelling = set()
+    if settings.root != "in-place" and not made.turn:
+        base = f'pose.bones["{escape_identifier(made.take.root)}"].' if root is None else root.base
+        travelling = {base + "location"}
+    make_cyclic(action, travelling)
+
+
+def _loop_notes(made: Made, settings: TakeSettings) -> Iterator[str]:
+    if made.turn and settings.root not in ("bone", "object"):
+        yield (
+            f"The loop turns by {np.degrees(made.turn):.0f} degrees, so it repeats only where each cycle starts "
+            "from the heading of the last; use a clip that goes straight, or let the root take over the travel."
+        )
 
 
 def mapping_of(armature: bpy.types.Object, humanoid: AnyMapping[str, str] | None = None) -> Mapping:

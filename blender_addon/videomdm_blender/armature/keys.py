@@ -3,35 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import bpy
 import numpy as np
 import numpy.typing as npt
-from bpy.utils import escape_identifier
 
-from ..retarget.channels import channels
-from ..retarget.rig import Mapping
-from ..retarget.solve import Take
+from ..retarget.rig import Array
+from .tracks import Track
 
-LINEAR = 1  # Keyframe.interpolation: there is a key on every frame, so nothing is lost between them
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Values (T,) of one channel; a single value holds for the whole take."""
-
-    bone: str
-    path: str
-    index: int
-    values: npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+INTERPOLATIONS = {"constant": 0, "linear": 1, "bezier": 2}  # Keyframe.interpolation
+ALIGNED = 3  # Keyframe.handle_left_type
+THIRD = 1.0 / 3.0
 
 
 def write_action(
-    armature: bpy.types.Object, take: Take, mapping: Mapping, name: str, start_frame: int
+    armature: bpy.types.Object, name: str, tracks: Iterable[Track], start_frame: int, interpolation: str
 ) -> bpy.types.Action:
-    """Make an Action with a slot for ``armature`` and one curve for each channel; nothing else changes."""
+    """Make an Action with a slot for ``armature`` and one curve for each channel; nothing else changes.
+
+    interpolation: "linear", "bezier" (a third of the way to the next key, with the slope of the take) or
+    "constant".
+    """
     action = bpy.data.actions.new(name)
     try:
         slot = action.slots.new(id_type="OBJECT", name=armature.name)
@@ -39,75 +33,77 @@ def write_action(
         assert isinstance(strip, bpy.types.ActionKeyframeStrip)
         bag = strip.channelbag(slot, ensure=True)
         assert bag is not None
-        frames = start_frame + np.arange(len(take.location), dtype=np.float32)
         groups: dict[str, bpy.types.ActionGroup] = {}
-        for curve in _curves(armature, take, mapping):
-            fcurve = bag.fcurves.new(curve.path, index=curve.index)
-            if curve.bone not in groups:
-                groups[curve.bone] = bag.groups.new(curve.bone)
-            fcurve.group = groups[curve.bone]
-            _fill(fcurve, frames[: len(curve.values)], curve.values)
+        for track in tracks:
+            if track.group not in groups:
+                groups[track.group] = bag.groups.new(track.group)
+            keys = _points(track, start_frame)
+            for index in range(track.values.shape[1]):
+                fcurve = bag.fcurves.new(track.path, index=index)
+                fcurve.group = groups[track.group]
+                _fill(fcurve, keys[:, index], interpolation)
     except BaseException:
         bpy.data.actions.remove(action)
         raise
     return action
 
 
-def _fill(fcurve: bpy.types.FCurve, frames: npt.NDArray[np.float32], values: npt.NDArray[np.float64]) -> None:
+def _points(track: Track, start_frame: int) -> Single:
+    """(3, C, n, 2) the points and the left and right handles of the keys of a track's C channels."""
+    values, frames = track.values, track.frames
+    slope = np.gradient(values, axis=0)[frames] if len(values) > 1 else np.zeros((1, values.shape[1]))
+    time = frames.astype(float)
+    gaps = np.diff(time)
+    before = THIRD * np.concatenate([gaps[:1] if len(gaps) else [1.0], gaps])
+    after = THIRD * np.concatenate([gaps, gaps[-1:] if len(gaps) else [1.0]])
+    points = np.empty((3, values.shape[1], len(frames), 2), np.float32)
+    for part, offset in enumerate((np.zeros(len(frames)), -before, after)):
+        points[part, :, :, 0] = start_frame + time + offset
+        points[part, :, :, 1] = _moved(values[frames], slope, offset).T
+    return points
+
+
+def _moved(values: Array, slope: Array, offset: Array) -> Array:
+    return values + slope * offset[:, None]
+
+
+def _fill(fcurve: bpy.types.FCurve, keys: Single, interpolation: str) -> None:
+    """Give a new curve its keys (3, n, 2).
+
+    ``FCurve.update`` would sort them, which they are, and place handles that are placed: it takes as long as
+    all the rest.
+    """
     points = fcurve.keyframe_points
-    points.add(len(values))
-    points.foreach_set("co", np.stack([frames, values.astype(np.float32)], axis=-1).ravel())
-    points.foreach_set("interpolation", np.full(len(values), LINEAR, dtype=np.int32))
-    fcurve.update()
+    count = keys.shape[1]
+    points.add(count)
+    for name, part in zip(("co", "handle_left", "handle_right"), keys, strict=True):
+        points.foreach_set(name, part.ravel())
+    if interpolation == "bezier":
+        aligned = np.full(count, ALIGNED, np.int32)
+        points.foreach_set("handle_left_type", aligned)
+        points.foreach_set("handle_right_type", aligned)
+    else:  # new keys are Bezier
+        points.foreach_set("interpolation", np.full(count, INTERPOLATIONS[interpolation], np.int32))
 
 
-def _curves(armature: bpy.types.Object, take: Take, mapping: Mapping) -> Iterator[Curve]:
-    bones = list(take.bones)
-    if take.root not in bones:
-        bones.insert(0, take.root)
-    other, pose = _other_channels(armature), armature.pose
-    assert pose is not None
-    for bone in bones:
-        base = f'pose.bones["{escape_identifier(bone)}"].'
-        pose_bone = pose.bones[bone]
-        if bone == take.root:
-            for index in range(3):
-                yield Curve(bone, base + "location", index, take.location[:, index])
-        if bone in take.bones:
-            rotation, values = channels(take.rotations[:, take.bones.index(bone)], pose_bone.rotation_mode)
-            for index in range(values.shape[1]):
-                yield Curve(bone, base + rotation, index, values[:, index])
-        yield from _still(pose_bone, base, other, located=bone == take.root)
-    for (bone, setting), value in mapping.switches.items():
-        path = f'pose.bones["{escape_identifier(bone)}"]["{escape_identifier(setting)}"]'
-        yield Curve(bone, path, 0, np.array([value]))
+def mark_cyclic(action: bpy.types.Action, frames: range) -> None:
+    """Tell Blender that an Action is a loop from its first frame to its last: strips and exporters heed it."""
+    action.use_frame_range = True
+    action.frame_start, action.frame_end = frames[0], frames[-1]
+    action.use_cyclic = True
 
 
-def _still(bone: bpy.types.PoseBone, base: str, other: set[str], located: bool) -> Iterator[Curve]:
-    """One key for location and scale where something else moves them: the take must not depend on leftovers."""
-    for channel, rest in (("location", 0.0), ("scale", 1.0)):
-        if channel == "location" and located:
+def make_cyclic(action: bpy.types.Action, travelling: Collection[str]) -> None:
+    """Let an Action repeat for ever; curves with a path of ``travelling`` go on from cycle to cycle."""
+    strip = action.layers[0].strips[0]
+    assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+    bag = strip.channelbag(action.slots[0])
+    assert bag is not None
+    for fcurve in bag.fcurves:
+        if len(fcurve.keyframe_points) < 2:
             continue
-        value = getattr(bone, channel)
-        if base + channel in other or any(abs(part - rest) > 1e-6 for part in value):
-            for index in range(3):
-                yield Curve(bone.name, base + channel, index, np.array([rest]))
-
-
-def _other_channels(armature: bpy.types.Object) -> set[str]:
-    """Data paths that the armature's present Action and its NLA strips move."""
-    data = armature.animation_data
-    if data is None:
-        return set()
-    used = [(data.action, data.action_slot)]
-    for track in data.nla_tracks:
-        used += [(strip.action, strip.action_slot) for strip in track.strips]
-    return {
-        fcurve.data_path
-        for action, slot in used
-        if action is not None and slot is not None
-        for layer in action.layers
-        for strip in layer.strips
-        if isinstance(strip, bpy.types.ActionKeyframeStrip) and (bag := strip.channelbag(slot)) is not None
-        for fcurve in bag.fcurves
-    }
+        modifier = fcurve.modifiers.new("CYCLES")
+        assert isinstance(modifier, bpy.types.FModifierCycles)
+        modifier.mode_before = modifier.mode_after = (
+            "REPEAT_OFFSET" if fcurve.data_path in travelling else "REPEAT"
+        )

@@ -9,7 +9,12 @@ from dataclasses import replace
 from videomdm.motion import Motion
 from videomdm.motion.skeleton import mirror_positions
 
-OPPOSITES = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
+OPPOSITES = {
+    "left": "right",
+    "right": "left",
+    "clockwise": "counterclockwise",
+    "counterclockwise": "clockwise",
+}
 SIDED = re.compile(rf"\b({'|'.join(OPPOSITES)})\b", re.IGNORECASE)
 
 

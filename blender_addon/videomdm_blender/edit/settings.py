@@ -55,7 +55,9 @@ class TakeSettings:
         for name, allowed in (("root", ROOT_MODES), ("loop", LOOPS), ("interpolation", INTERPOLATIONS)):
             if getattr(self, name) not in allowed:
                 raise UserError(
-                    f"{name} cannot be {getattr(self, name)!r}.", f"Use one of {', '.join(allowed)}.", "setting"
+                    f"{name} cannot be {getattr(self, name)!r}.",
+                    f"Use one of {', '.join(allowed)}.",
+                    "setting",
                 )
         for name in ("loop_window", "reduce_degrees", "reduce_millimetres", "blend_in", "blend_out"):
             value = getattr(self, name)
