@@ -48,6 +48,7 @@ def watch(armature: bpy.types.Object, bones: Sequence[str], frames: Sequence[int
         view_layer = place.scene.view_layers[0]
         for t, frame in enumerate(frames):
             place.scene.frame_set(frame)
+            assert view_layer.depsgraph is not None
             pose = place.double.evaluated_get(view_layer.depsgraph).pose
             assert pose is not None
             for b, bone in enumerate(bones):
@@ -100,7 +101,9 @@ def place_of(armature: bpy.types.Object, frame: int) -> Place:
     """Where the armature object is on ``frame``, before constraints."""
     with stage(armature) as place:
         place.scene.frame_set(frame)
-        seen = place.double.evaluated_get(place.scene.view_layers[0].depsgraph)
+        depsgraph = place.scene.view_layers[0].depsgraph
+        assert depsgraph is not None
+        seen = place.double.evaluated_get(depsgraph)
         return Place(
             np.array(seen.location, float), _rotation(seen), np.array(seen.matrix_basis.to_3x3(), float)
         )
@@ -112,8 +115,8 @@ def _rotation(thing: bpy.types.Object) -> Array:
     if mode == "QUATERNION":
         return np.array(thing.rotation_quaternion, float)
     if mode == "AXIS_ANGLE":
-        angle, *axis = thing.rotation_axis_angle
-        turned: Array = rotations.from_axis_angle(np.array(axis, float), np.array(angle, float))
+        values = np.array(thing.rotation_axis_angle, float)
+        turned: Array = rotations.from_axis_angle(rotations.normalise(values[1:]), values[0])
         return turned
     order = mode[::-1]
     angles = np.array(thing.rotation_euler, float)[["XYZ".index(axis) for axis in order]]

@@ -25,17 +25,14 @@ def push_down(armature: bpy.types.Object) -> bpy.types.NlaStrip:
     last = data.nla_tracks[-1] if len(data.nla_tracks) else None
     track = data.nla_tracks.new(prev=last)
     track.name = action.name
-    start, end = action.frame_range
+    start, end = action.frame_range.to_tuple()
     strip = track.strips.new(action.name, int(start), action)
     strip.action_slot = slot
     strip.action_frame_start, strip.action_frame_end = start, end
     strip.frame_start, strip.frame_end = start, end
     strip.blend_type = data.action_blend_type
     # A strip below the Action would hold its first pose before it begins, over the tracks under it.
-    strip.extrapolation = data.action_extrapolation if alone else _forward(data.action_extrapolation)
+    hold = data.action_extrapolation == "HOLD"
+    strip.extrapolation = "HOLD_FORWARD" if hold and not alone else data.action_extrapolation
     data.action = None
     return strip
-
-
-def _forward(extrapolation: str) -> str:
-    return "HOLD_FORWARD" if extrapolation == "HOLD" else extrapolation

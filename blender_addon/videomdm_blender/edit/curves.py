@@ -8,6 +8,7 @@ Hermite curve through the slopes of the keys; linear ones are straight.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from videomdm.motion import rotations
 
@@ -34,7 +35,7 @@ def interpolated(values: Array, kept: Flags, interpolation: str) -> Array:
     length = (after - before)[..., None]
     u = (frames - before)[..., None] / np.maximum(length, 1)
     start, end = _at(values, before), _at(values, after)
-    line = start + u * (end - start)
+    line: Array = start + u * (end - start)
     if interpolation != "bezier":
         return line
     slope = slopes(values)
@@ -56,5 +57,5 @@ def as_quaternions(values: Array, mode: str) -> Array:
     return result
 
 
-def _at(values: Array, frames: Array) -> Array:
+def _at(values: Array, frames: npt.NDArray[np.intp]) -> Array:
     return np.take_along_axis(values, frames[..., None], axis=1)

@@ -7,6 +7,7 @@ The forward direction of what ``retarget.solve`` does, with the same rules of wh
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,8 @@ class Posed:
     def hips(self) -> Array:
         """(T, 3) where the hips begin, armature units."""
         name = self.stance.mapping.first("hips")
-        return self.stance.heads[self.stance.rest.index(name)] + self.travel()
+        start: Array = self.stance.heads[self.stance.rest.index(name)]
+        return start + self.travel()
 
     def travel(self) -> Array:
         """(T, 3) what the bone that carries the body is moved by, armature units."""
@@ -62,7 +64,7 @@ class Posed:
             self.turn(hips), self.stance.place(chain[0]) - self.stance.heads[self.stance.rest.index(hips)]
         )
         places = [place]
-        for slot, following in zip(chain, chain[1:], strict=False):
+        for slot, following in pairwise(chain):
             place = place + rotate(self.turn(mapping.chain(slot)[-1]), self.stance.bone(slot, following))
             places.append(place)
         return np.stack(places)

@@ -10,8 +10,10 @@ keys until the foot is where the take has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -117,10 +119,9 @@ def location_keys(path: Array, wanted: Flags, distance: float, interpolation: st
     return _refined(wanted[None], errors, distance)[0]
 
 
-def _refined(wanted: Flags, errors: object, tolerance: float) -> Flags:
+def _refined(wanted: Flags, errors: Callable[[Flags], Array], tolerance: float) -> Flags:
     """Add the worst frame of each stretch between keys until none errs by more than ``tolerance``."""
-    assert callable(errors)
-    kept = wanted.copy()
+    kept: Flags = wanted.copy()
     kept[:, [0, -1]] = True
     while True:
         error = np.where(kept, 0.0, errors(kept))
@@ -129,10 +130,10 @@ def _refined(wanted: Flags, errors: object, tolerance: float) -> Flags:
         worst = np.maximum.reduceat(error.ravel(), starts)
         lengths = np.diff(np.append(starts, kept.size))
         peak = np.repeat(worst, lengths).reshape(kept.shape)
-        more = (error == peak) & (error > tolerance)
+        more: Flags = (error == peak) & (error > tolerance)
         if not more.any():
             return kept
-        kept |= more
+        np.logical_or(kept, more, out=kept)
 
 
 def turning_points(q: Array, angle: float) -> Flags:
@@ -146,8 +147,8 @@ def turning_points(q: Array, angle: float) -> Flags:
     back = np.sum(speed[:, 1:] * speed[:, :-1], axis=-1) < 0
     for row, found in enumerate(back):
         turns = [0, *(np.flatnonzero(found) + 1).tolist(), count - 1]
-        for frame in _prominent(turns, lambda a, b, one=q[row]: _apart(one[a], one[b]), PROMINENCE * angle):
-            flags[row, frame] = True
+        # Neighbouring quaternions are half as far apart as the angle between them.
+        flags[row, _prominent(turns, 2.0 * q[row], PROMINENCE * angle)] = True
     return flags
 
 
@@ -157,15 +158,16 @@ def location_turns(path: Array, distance: float) -> Flags:
     for values in path.T:
         step = np.diff(values)
         turns = [0, *(np.flatnonzero(step[1:] * step[:-1] < 0) + 1).tolist(), len(path) - 1]
-        flags[_prominent(turns, lambda a, b, v=values: abs(v[a] - v[b]), PROMINENCE * distance)] = True
+        flags[_prominent(turns, values[:, None], PROMINENCE * distance)] = True
     return flags
 
 
-def _prominent(turns: list[int], swing: object, least: float) -> list[int]:
-    """The turning points between which something swings by ``least``; small ones drop out in pairs, smallest first."""
-    assert callable(swing)
-    turns = turns.copy()
-    swings = [float(swing(a, b)) for a, b in zip(turns, turns[1:], strict=False)]
+def _prominent(turns: list[int], points: Array, least: float) -> list[int]:
+    """The turning points between which ``points`` (T, C) swing by ``least``; the smallest swings drop out first.
+
+    The first and the last of ``turns`` are the ends, which are not returned.
+    """
+    swings = [float(np.linalg.norm(points[b] - points[a])) for a, b in pairwise(turns)]
     while len(swings) > 1 and min(swings) < least:
         smallest = swings.index(min(swings))
         if smallest == 0:
@@ -175,12 +177,8 @@ def _prominent(turns: list[int], swing: object, least: float) -> list[int]:
         else:
             gone = [smallest, smallest + 1]
         turns = [frame for number, frame in enumerate(turns) if number not in gone]
-        swings = [float(swing(a, b)) for a, b in zip(turns, turns[1:], strict=False)]
+        swings = [float(np.linalg.norm(points[b] - points[a])) for a, b in pairwise(turns)]
     return turns[1:-1]
-
-
-def _apart(a: Array, b: Array) -> float:
-    return float(2.0 * np.arccos(np.clip(abs(a @ b), 0.0, 1.0)))
 
 
 def _changes(contacts: Flags) -> Flags:

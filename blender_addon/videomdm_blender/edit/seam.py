@@ -23,7 +23,7 @@ def closed(values: Array, reach: int) -> Array:
 
 
 def bent(values: Array, reach: int, jump: Array, kink: Array, start_kink: Array | None = None) -> Array:
-    """Values (T, ...) after ``jump`` (...) and ``kink`` (...; per frame) were taken out of the seam, half at each end.
+    """Values (T, ...) without ``jump`` (...) and ``kink`` (..., per frame) at the seam: each end takes out half.
 
     start_kink: the kink as the beginning sees it, where the seam turns vectors; else as the end sees it.
     """
