@@ -19,10 +19,11 @@ from .diffusion.schedule import cosine
 from .errors import UserError
 from .keypoints import Keypoints
 from .lifting import Footage, LiftSettings, lift_footage
+from .model.adapter import load_denoiser
 from .model.checkpoint import load_model
 from .model.denoiser import Denoiser
 from .model.lifter import Lifter
-from .model.registry import ModelInfo, available_models, find_model, model_info
+from .model.registry import ModelInfo, available_models, base_of, find_model, model_info
 from .model.text import text_encoder
 from .motion.clip import FPS, Motion
 from .motion.representation import CONTACTS, POSITIONS, ROOT_HEIGHT, decode
@@ -132,15 +133,16 @@ class Pipeline:
         """Load a model by name or folder; UserError where it is missing or corrupt."""
         folder = find_model(model)
         where = choose_device(device)
-        file = load_model(folder / "denoiser.safetensors", Denoiser, where)
+        file = load_denoiser(folder, where)
         if not {"mean", "std"} <= file.tensors.keys():
             raise UserError(
                 f"The model in {folder} lacks its normalisation.", "Train it again.", code="corrupt-model"
             )
         assert isinstance(file.network, Denoiser)
         lifter = None
-        if (folder / "lifter.safetensors").is_file():
-            network = load_model(folder / "lifter.safetensors", Lifter, where).network
+        lifter_file = base_of(folder) / "lifter.safetensors"
+        if lifter_file.is_file():
+            network = load_model(lifter_file, Lifter, where).network
             assert isinstance(network, Lifter)
             lifter = network
         return cls(

@@ -12,6 +12,7 @@ import click
 from .finetune.command import finetune
 from .prepare import prepare
 from .recipe import base
+from .theory.command import theory
 
 if TYPE_CHECKING:
     from .datasets.pack import Pack
@@ -24,6 +25,7 @@ def train() -> None:
 
 train.add_command(prepare)
 train.add_command(finetune)
+train.add_command(theory)
 train.add_command(base)
 
 _pack = click.argument("pack", type=click.Path(path_type=Path))

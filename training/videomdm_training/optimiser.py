@@ -11,25 +11,18 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from videomdm.model.transformer import hidden_matrices
 
 OptimiserName = Literal["muon", "adamw"]
-
-
-def hidden_matrices(network: nn.Module) -> list[Tensor]:
-    """The weight matrices of linear layers within the network's blocks."""
-    return [
-        module.weight
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and ".blocks." in f".{name}."
-    ]
 
 
 def optimisers_for(
     network: nn.Module, name: OptimiserName, rate: float, matrix_rate: float, decay: float
 ) -> list[torch.optim.Optimizer]:
     """The optimisers that together hold every parameter of ``network`` once, each at its full learning rate."""
-    matrices = hidden_matrices(network) if name == "muon" else []
+    matrices = list(hidden_matrices(network).values()) if name == "muon" else []
     taken = {id(weight) for weight in matrices}
     rest = [weight for weight in network.parameters() if id(weight) not in taken]
     made: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, weight_decay=decay, fused=True)]

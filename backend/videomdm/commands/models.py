@@ -15,7 +15,9 @@ def models() -> None:
     found = available_models()
     if not found:
         raise UserError("No model is installed.", "Train one with `videomdm train`.", "no-model")
-    rows = [("name", "fps", "longest", "skeleton", "commercial use", "licence")]
+    heads = ("name", "fps", "longest", "skeleton", "commercial use", "licence", "adapts")
+    shown = heads if any(info.base for info in found) else heads[:-1]
+    rows = [shown]
     rows += [
         (
             info.name,
@@ -24,7 +26,8 @@ def models() -> None:
             info.skeleton,
             "yes" if info.commercial else "no",
             info.licence,
-        )
+            info.base,
+        )[: len(shown)]
         for info in found
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

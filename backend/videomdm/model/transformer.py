@@ -40,6 +40,15 @@ def timestep_embedding(t_B: Tensor, width: int) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
+def hidden_matrices(network: nn.Module) -> dict[str, Tensor]:
+    """The weight matrices (out, in) of the linear layers within a network's blocks, by name."""
+    return {
+        f"{name}.weight": module.weight
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and ".blocks." in f".{name}."
+    }
+
+
 class SelfAttention(nn.Module):
     """Multi-head attention of tokens (B, N, C) to each other, with rotary positions."""
 

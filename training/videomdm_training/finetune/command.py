@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train finetune``: a folder of clips and captions becomes a new model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--from", "base_name", default="base", show_default=True, help="Model (name or folder) to start from."
+)
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of clips (.npz, .bvh) and captions (.txt).",
+)
+@click.option(
+    "-o",
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the new model.  [default: named like the data, in the user's models]",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
+)
+@click.option(
+    "--whole", is_flag=True, help="Write all weights, which work without the base, not only the adapter."
+)
+@click.option(
+    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
+)
+@click.option(
+    "--commercial",
+    is_flag=True,
+    help="The clips permit commercial use of the weights.  The base must permit it, too.",
+)
+def finetune(
+    base_name: str,
+    data: Path,
+    folder: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+    whole: bool,
+    licence: str,
+    commercial: bool,
+) -> None:
+    """Make a new model of a studio's clips and captions; goes on where it stopped."""
+    from videomdm.model.registry import user_models
+
+    from ..configuration import load_config
+    from .finetune import Base, FinetuneConfig, finetune, refuse_other_run
+    from .material import gather
+    from .store import store, write_card
+
+    settings = load_config(FinetuneConfig, config, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    folder = folder or user_models() / data.resolve().name
+    base = Base.load(base_name)
+    refuse_other_run(folder, base, settings)
+    material = gather(data, base, settings)
+    tuned = finetune(base, material.supervision, material.words, settings, folder, material.kind)
+    facts = {
+        "licence": licence,
+        "commercial": commercial and bool(base.meta.get("commercial")),
+        "clips": material.clips,
+        "supervision": material.kind,
+    }
+    path = store(folder, base, tuned, facts, whole)
+    write_card(folder, base, tuned, settings, facts, material.captions, material.seconds, path)
+    outcome = tuned.outcome
+    state = "finished" if outcome.finished else "stopped; run the same command to go on"
+    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {path}")
+    click.echo(f"Motions of unrelated prompts moved by {1000 * tuned.forgotten:.0f} mm.")
+    click.echo(f'Try it: videomdm generate "{material.captions[0]}" --model {folder}')

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tune a model on a few clips: by default a low-rank adapter, held to what its base can do."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from videomdm.diffusion.schedule import cosine
+from videomdm.errors import UserError
+from videomdm.model.adapter import AdapterConfig, load_denoiser
+from videomdm.model.checkpoint import load_model
+from videomdm.model.denoiser import Denoiser, DenoiserConfig
+from videomdm.model.lifter import Lifter
+from videomdm.model.registry import CONFIG, DENOISER, find_model, fingerprint
+from videomdm.motion.clip import write_atomically
+
+from .. import engine
+from ..captions import CaptionTable
+from ..fit import FitConfig, LossConfig, VideoMDM
+from ..normalisation import Normalisation
+from ..teacher.supervision import Supervision
+from ..views import CameraConfig, DetectorConfig
+from .network import AdaptedDenoiser
+from .rehearsal import HELD_PROMPTS, PROMPTS, Rehearsal, RehearsalConfig, forgetting
+
+
+def _engine() -> engine.EngineConfig:
+    return engine.EngineConfig(
+        steps=200, optimiser="adamw", learning_rate=2e-3, weight_decay=0.0, warmup=10, cooldown=0.5, ema=0.98,
+        save_every=50, log_every=5, validate_every=1_000_000,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Everything that decides a fine-tuning.
+
+    method:  "adapter" trains low-rank differences to the base and stores only those; "full" trains every weight
+             and stores a whole model.
+    motions: clips of 3D motion are supervised by their 3D; with "2d" they are looked at by synthetic cameras and
+             only their keypoints supervise, as those of footage always do.
+    loss:    the terms of 2D supervision.
+    """
+
+    engine: engine.EngineConfig = field(default_factory=_engine)
+    method: Literal["adapter", "full"] = "adapter"
+    motions: Literal["3d", "2d"] = "3d"
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    rehearsal: RehearsalConfig = field(default_factory=RehearsalConfig)
+    loss: LossConfig = field(
+        default_factory=lambda: LossConfig(position=0.001, velocity=2.0, teacher_path=True)
+    )
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    batch: int = 16
+    views: int = 2
+    align_teacher: bool = True
+    mirror: bool = True
+
+    def as_fit(self, sizes: DenoiserConfig, diffusion_steps: int, loss: LossConfig) -> FitConfig:
+        """The settings of a training from scratch that has the same losses; checks them."""
+        return FitConfig(
+            self.engine, sizes, loss, self.camera, self.detector, self.batch, self.views, self.align_teacher,
+            self.mirror, diffusion_steps,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Base:
+    """A whole model to start from: its network, lifter, normalisation and facts."""
+
+    folder: Path
+    network: Denoiser
+    lifter: Lifter
+    normalisation: Normalisation
+    meta: dict[str, Any]
+
+    @classmethod
+    def load(cls, name: str) -> Base:
+        """By name or folder; UserError where it is missing, an adapter itself, or has no lifter."""
+        folder = find_model(name)
+        if not (folder / DENOISER).is_file():
+            raise UserError(
+                f"The model {name} is itself an adapter.",
+                "Fine-tune its base, or make it a whole model first with --whole.",
+            )
+        file = load_denoiser(folder)
+        if not (folder / "lifter.safetensors").is_file() or not {"mean", "std"} <= file.tensors.keys():
+            raise UserError(f"The model {name} has no lifter or no normalisation.", "Choose another base.")
+        lifter = load_model(folder / "lifter.safetensors", Lifter).network
+        assert isinstance(file.network, Denoiser) and isinstance(lifter, Lifter)
+        normalisation = Normalisation(file.tensors["mean"], file.tensors["std"])
+        return cls(folder, file.network, lifter, normalisation, file.meta)
+
+    @property
+    def diffusion_steps(self) -> int:
+        """Of its schedule."""
+        return int(self.meta.get("diffusion_steps", 50))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Its name, and the fingerprint by which an adapter knows it again."""
+        name = self.folder.resolve().name
+        return {"name": name, "weights_sha256": fingerprint(self.folder / DENOISER)}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning made: the network with averaged weights, and how far unrelated prompts moved, in metres."""
+
+    outcome: engine.Outcome
+    forgotten: float
+
+
+def add_prompts(words: CaptionTable) -> None:
+    """Enter the prompts of the rehearsal; to be done before the captions are encoded."""
+    for prompt in (*PROMPTS, *HELD_PROMPTS):
+        words.add(prompt)
+
+
+def refuse_other_run(folder: Path, base: Base, config: FinetuneConfig) -> None:
+    """UserError where ``folder`` holds a run with another base or method, which cannot be gone on with."""
+    if not (folder / CONFIG).is_file():
+        return
+    try:
+        before = json.loads((folder / CONFIG).read_bytes())
+        known = before["base"]["weights_sha256"] == base.identity["weights_sha256"]
+        same = known and before["method"] == config.method
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / CONFIG} is damaged.", "Remove that folder to start again.") from error
+    if not same:
+        raise UserError(
+            f"{folder} holds a fine-tuning of another base, or with another method.",
+            "Choose another folder with --out, or remove that one.",
+        )
+
+
+def finetune(
+    base: Base,
+    data: Supervision,
+    words: CaptionTable,
+    config: FinetuneConfig,
+    folder: Path,
+    supervision: Literal["2d", "3d"],
+) -> Tuned:
+    """Train in ``folder``, going on where a run there stopped.
+
+    ``words`` holds the captions of ``data`` and those of :func:`add_prompts`, encoded.
+    """
+    fabric = engine.fabric_for(config.engine)
+    torch.manual_seed(config.engine.seed)
+    schedule = cosine(base.diffusion_steps)
+    normalisation = base.normalisation.to(fabric.device)
+    network = base.network.to(fabric.device)
+    frozen = copy.deepcopy(network).eval().requires_grad_(False)
+    loss = replace(config.loss, supervision=supervision)
+    settings = config.as_fit(network.config, base.diffusion_steps, loss)
+    clips = VideoMDM(data, words, normalisation, schedule, settings)
+    rehearsal = None
+    if config.rehearsal.weight:
+        rehearsal = Rehearsal(frozen, words, schedule, config.rehearsal, loss.drop_text, config.engine.seed)
+
+    def losses(model: nn.Module, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        values = clips(model, step, generator)
+        if rehearsal is None:
+            return values
+        kept = rehearsal.loss(model, generator)
+        total = values["loss"] + config.rehearsal.weight * kept
+        return {**values, "loss": total, "rehearsal": kept.detach()}
+
+    if fabric.global_rank == 0:
+        where = {**base.identity, "folder": str(base.folder.resolve())}
+        settled = {"base": where, **msgspec.to_builtins(config)}
+        write_atomically(folder / CONFIG, json.dumps(settled, indent=1).encode())
+    trained = AdaptedDenoiser(frozen, config.adapter) if config.method == "adapter" else network
+    outcome = engine.run(trained, losses, config.engine, folder, fabric)
+    return Tuned(outcome, forgetting(frozen, outcome.network, words, normalisation, schedule))
