@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Families of rigs by the names of their bones.
 
-Names are compared without case, spaces and punctuation.  A prefix or namespace that all bones share
-("mixamorig:", "Neo_", "Armature|") and numbers that a converter has appended ("Hips_01") do no harm.
+Names are compared without case, spaces and punctuation.  What all bones share before or behind their names
+("mixamorig:", "Neo_", "Armature|", "_jnt"), numbers that a converter has appended ("Hips_01"), and another
+way to write the side ("LeftHand", "hand.L", "L_Hand") do no harm.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..retarget.rig import Carrier, Mapping, RigRest
 from ..retarget.slots import REQUIRED, SIDES, SLOTS
+from .names import plain, side_first, without_number
+from .trunk import with_whole_trunk
 
 # The bones of one slot from parent to child, separated by spaces; "|" separates other names of one bone.
 # "@" is the side.  Bones that a rig lacks are left out.
@@ -35,6 +38,8 @@ class Family:
     controls: the bones are controls that other bones follow through constraints.
     carriers: what carries the controls; see ``Mapping.carriers``.
     switches: (bone, property) -> value; see ``Mapping.switches``; "@" is the side.
+    marks:    bones beside the body that only rigs of this family have: of two families with the same names
+              the one whose marks are there names the rig.
     """
 
     key: str
@@ -44,19 +49,24 @@ class Family:
     controls: bool = False
     carriers: Callable[[RigRest, Mapping], dict[str, Carrier]] = _no_carriers
     switches: AnyMapping[tuple[str, str], float] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
 
     def match(self, rest: RigRest) -> Mapping | None:
         """The mapping of a rig of this family, or None where required bones are missing."""
-        best: dict[str, tuple[str, ...]] = {}
-        for spelling in (plain, without_number):
-            bones = {spelling(name): name for name in reversed(rest.names)}
-            for prefix in self._prefixes(bones):
-                slots = self._slots(bones, prefix)
+        best: AnyMapping[str, tuple[str, ...]] = {}
+        for spelling in (plain, without_number, side_first):
+            bones = spellings(rest.names, spelling)
+            for around in self._surroundings(bones, spelling):
+                slots = self._slots(bones, around, spelling)
                 if len(slots) > len(best):
                     best = slots
-        if not all(slot in best for slot in REQUIRED):
+        if not best:
             return None
-        return self.complete(rest, best)
+        return self.complete(rest, best if self.controls else with_whole_trunk(rest, best))
+
+    def is_marked(self, rest: RigRest) -> bool:
+        """Whether the rig has the bones that mark the family."""
+        return bool(self.marks) and all(mark in rest for mark in self.marks)
 
     def complete(self, rest: RigRest, slots: AnyMapping[str, tuple[str, ...]]) -> Mapping:
         """A mapping of this family with the given bones."""
@@ -70,15 +80,23 @@ class Family:
                     switches[name, setting] = value
         return Mapping(ordered, self.key, self.carriers(rest, mapping), switches)
 
-    def _prefixes(self, bones: AnyMapping[str, str]) -> list[str]:
-        """What may stand before every name: whatever stands before the name of the hips."""
-        found = {""}
-        for hips in self.names["hips"].replace("|", " ").split():
-            ending = plain(hips)
-            found |= {name.removesuffix(ending) for name in bones if name.endswith(ending)}
+    def _surroundings(
+        self, bones: AnyMapping[str, str], spelling: Callable[[str], str]
+    ) -> list[tuple[str, str]]:
+        """What may stand before and behind every name: what stands so around the name of the hips."""
+        found = {("", "")}
+        for hips in map(spelling, self.names["hips"].replace("|", " ").split()):
+            for name in bones:
+                before, middle, behind = name.partition(hips)
+                if middle:
+                    found.add((before, behind))
         return sorted(found)
 
-    def _slots(self, bones: AnyMapping[str, str], prefix: str) -> dict[str, tuple[str, ...]]:
+    def _slots(
+        self, bones: AnyMapping[str, str], around: tuple[str, str], spelling: Callable[[str], str]
+    ) -> dict[str, tuple[str, ...]]:
+        """The bones of each slot, none at all where a required one is missing."""
+        before, behind = around
         slots = {}
         for slot in SLOTS:
             side = next((side for side in SIDES if slot.startswith(f"{side}_")), "")
@@ -87,20 +105,27 @@ class Family:
                 names = names.replace("@", self.sides[SIDES.index(side)])
             chain = []
             for bone in names.split():
-                candidates = (prefix + plain(name) for name in bone.split("|"))
+                candidates = (spelled(name, before, behind, spelling) for name in bone.split("|"))
                 found = next((bones[name] for name in candidates if name in bones), None)
                 if found:
                     chain.append(found)
             if chain:
                 slots[slot] = tuple(chain)
+            elif slot in REQUIRED:
+                return {}
         return slots
 
 
-def plain(name: str) -> str:
-    """A bone name in small letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+@lru_cache(maxsize=16)
+def spellings(names: tuple[str, ...], spelling: Callable[[str], str]) -> AnyMapping[str, str]:
+    """The spelling of each bone -> its name; of two that are spelled the same the first."""
+    return {spelling(name): name for name in reversed(names)}
 
 
-def without_number(name: str) -> str:
-    """The same without a number at the end that follows an underscore or a dot, as converters append it."""
-    return plain(re.sub(r"[_.]\d+$", "", name))
+def spelled(name: str, before: str, behind: str, spelling: Callable[[str], str]) -> str:
+    """A family's name for a bone with what stands around all names of a rig."""
+    word = spelling(name)
+    if spelling is side_first:
+        side = next((side for side in SIDES if word.startswith(side)), "")
+        return side + before + word.removeprefix(side) + behind
+    return before + word + behind

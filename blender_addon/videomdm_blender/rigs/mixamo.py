@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mixamo, and the many rigs that took its names: ReadyPlayerMe, MotionBuilder characters, LaFAN1, Kenney."""
+"""Mixamo, and the many rigs that took its names: MotionBuilder characters, LaFAN1, Kenney."""
 
 from .family import Family
 

@@ -29,7 +29,7 @@ def recognise(
     matches = [declared] if declared else [m for family in FAMILIES if (m := family.match(rest)) is not None]
     usable = [right for match in matches if (right := _right_way_round(rest, match)) is not None]
     if usable:
-        return max(usable, key=lambda mapping: (_controls(mapping), len(mapping.bones)))
+        return max(usable, key=lambda mapping: _rank(rest, mapping))
     built = by_structure(rest)
     if built is not None and not problems(rest, built):
         return built
@@ -40,9 +40,11 @@ def recognise(
     )
 
 
-def _controls(mapping: Mapping) -> bool:
+def _rank(rest: RigRest, mapping: Mapping) -> tuple[bool, int, bool]:
+    """Controls before bones that follow them, then more bones, then the family that the rig bears the marks of."""
     family = family_called(mapping.family)
-    return family is not None and family.controls
+    assert family is not None
+    return family.controls, len(mapping.bones), family.is_marked(rest)
 
 
 def _right_way_round(rest: RigRest, mapping: Mapping) -> Mapping | None:

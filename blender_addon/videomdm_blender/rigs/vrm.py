@@ -8,6 +8,7 @@ from collections.abc import Mapping as AnyMapping
 from ..retarget.rig import Mapping, RigRest
 from ..retarget.slots import REQUIRED, SIDES
 from .family import Family
+from .trunk import with_whole_trunk
 
 FAMILY = Family(
     key="vrm",
@@ -54,4 +55,6 @@ def from_humanoid(rest: RigRest, humanoid: AnyMapping[str, str]) -> Mapping | No
             name = humanoid.get(f"{side}{bone}")
             slots[f"{side}_{part}"] = (name,) if name is not None and name in rest else ()
     filled = {slot: chain for slot, chain in slots.items() if chain}
-    return FAMILY.complete(rest, filled) if all(slot in filled for slot in REQUIRED) else None
+    if not all(slot in filled for slot in REQUIRED):
+        return None
+    return FAMILY.complete(rest, with_whole_trunk(rest, filled))

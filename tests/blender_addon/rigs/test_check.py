@@ -11,7 +11,8 @@ from tests.blender_addon.support.rigs import A_POSE, body
 from videomdm.errors import UserError
 from videomdm_blender.retarget.slots import REQUIRED, mirrored
 from videomdm_blender.rigs import check
-from videomdm_blender.rigs.check import problems, side_of
+from videomdm_blender.rigs.check import problems
+from videomdm_blender.rigs.names import side_of
 
 
 def test_the_true_mapping_passes() -> None:
