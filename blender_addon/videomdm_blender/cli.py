@@ -12,7 +12,9 @@ from videomdm.errors import UserError
 
 from .clips import read_clip
 from .controls.limb import Controls
-from .headless import Job, no_blender, run_in_process
+from .edit.settings import TakeSettings
+from .headless import Job, no_blender, require_shown, run_in_process
+from .take_options import take_options
 
 RIG_SUFFIXES = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".bvh", ".usd", ".usda", ".usdc", ".usdz")
 OUT_SUFFIXES = (".blend", ".fbx", ".glb", ".bvh", ".usd", ".usdz")
@@ -27,8 +29,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--mapping", type=FILE, help="Mapping file to use instead of finding the bones.")
 @click.option("--save-mapping", type=FILE, help="Write the mapping that was used to this file.")
 @click.option("--fps", type=click.FloatRange(1, 240), help="Frame rate.  [default: the rig file's]")
-@click.option("--start-frame", type=int, default=1, show_default=True, help="Frame of the first key.")
-@click.option("--in-place", is_flag=True, help="Leave out the travel over the floor.")
+@click.option(
+    "--start-frame", "--start", type=int, default=1, show_default=True, help="Frame of the first key."
+)
 @click.option(
     "--controls",
     type=click.Choice([choice.value for choice in Controls]),
@@ -36,6 +39,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Controls of arms and legs to key, on rigs that have both.",
 )
+@take_options
 def retarget(
     clip: Path,
     rig: Path,
@@ -45,11 +49,12 @@ def retarget(
     save_mapping: Path | None,
     fps: float | None,
     start_frame: int,
-    in_place: bool,
     controls: str,
+    settings: TakeSettings,
 ) -> None:
     """Put the motion of CLIP (.npz, .bvh) onto the character in RIG (.blend, .fbx, .glb, .vrm, .bvh)."""
     read_clip(clip)  # what is wrong with it is said before Blender starts
+    require_shown(out, settings)
     if rig.suffix.lower() not in RIG_SUFFIXES:
         raise UserError(f"{rig} is no kind of rig file.", f"Use one of {', '.join(RIG_SUFFIXES)}.", "bad-rig")
     for path in (rig, mapping):
@@ -67,8 +72,8 @@ def retarget(
             save_mapping=str(save_mapping.resolve()) if save_mapping else "",
             fps=fps,
             start_frame=start_frame,
-            in_place=in_place,
             controls=controls,
+            settings=settings,
         )
     )
     click.echo(f"{out}: {done.frames} frames at {done.fps:g} fps on {done.bones} bones ({done.family}).")

@@ -12,11 +12,21 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videomdm.errors import UserError
+
+from .edit.settings import TakeSettings
+
+if TYPE_CHECKING:  # Blender is loaded by what does the work, not by what starts it
+    import bpy
+
+    from videomdm.motion import Motion
+
+    from .armature.apply import Applied
+    from .armature.importing import OpenRig
 
 MARK = "videomdm-result: "
 TIME_LIMIT = 900.0  # seconds
@@ -28,7 +38,9 @@ class Job:
 
     fps:         of the scene; None keeps that of the rig's file.
     start_frame: on which the motion begins.
+    in_place:    short for the settings' root "in-place".
     controls:    of arms and legs, as ``videomdm_blender.controls.limb.Controls`` has them.
+    settings:    of the take; a dictionary of them becomes one.
     """
 
     clip: str
@@ -41,6 +53,13 @@ class Job:
     start_frame: int = 1
     in_place: bool = False
     controls: str = "fk"
+    settings: TakeSettings = field(default_factory=TakeSettings)
+
+    def __post_init__(self) -> None:
+        settings = self.settings if isinstance(self.settings, TakeSettings) else TakeSettings(**self.settings)
+        if self.in_place:
+            settings = replace(settings, root="in-place")
+        object.__setattr__(self, "settings", settings)
 
 
 @dataclass(frozen=True)
@@ -87,45 +106,71 @@ def run_in_process(job: Job, time_limit: float = TIME_LIMIT) -> Done:
 
 def perform(job: Job) -> Done:
     """Do a job in this process, which must have bpy.  What is open in Blender is closed."""
-    import bpy
-
-    from .armature.apply import apply_take, mapping_of
     from .armature.exporting import export_rig, require_writable
     from .armature.importing import open_rig
-    from .armature.rest import read_rest
     from .clips import read_clip
-    from .controls.limb import Controls
-    from .retarget.solve import Options
-    from .rigs import load_mapping, save_mapping
+    from .rigs import save_mapping
 
     out = Path(job.out)
     require_writable(out)
-    clip = Path(job.clip)
-    motion = read_clip(clip)
+    require_shown(out, job.settings)
+    motion = read_clip(Path(job.clip))
     rig = open_rig(Path(job.rig), job.armature)
-    armature = rig.armature
+    scene, applied = put_on(job, motion, rig)
+    export_rig(out, scene, rig.armature, applied)
+    if job.save_mapping:
+        save_mapping(Path(job.save_mapping), applied.mapping)
+    return account(job, scene, applied)
+
+
+def require_shown(out: Path, settings: TakeSettings) -> None:
+    """UserError where a kind of file cannot hold what the settings ask for."""
+    suffix = out.suffix.lower()
+    if settings.push_down and suffix != ".blend":
+        raise UserError(f"{out} cannot hold NLA tracks.", "Write a .blend, or leave out --nla.", "setting")
+    if settings.cycles and suffix != ".blend":
+        raise UserError(
+            f"{out} cannot hold endless loops.", "Write a .blend, or leave out --cycles.", "setting"
+        )
+    if settings.root == "object" and suffix == ".bvh":
+        raise UserError(
+            "A BVH file has no object that could travel.", "Let the hips or the root bone travel.", "setting"
+        )
+
+
+def put_on(job: Job, motion: Motion, rig: OpenRig) -> tuple[bpy.types.Scene, Applied]:
+    """Put a motion onto an open rig as a job wants it; gives the scene and what was applied."""
+    import bpy
+
+    from .armature.apply import apply_take, mapping_of
+    from .armature.rest import read_rest
+    from .controls.limb import Controls
+    from .rigs import load_mapping
+
     scene = bpy.context.scene
     assert scene is not None
     if job.fps is not None:
         scene.render.fps = max(1, round(job.fps))
         scene.render.fps_base = scene.render.fps / job.fps
     if job.mapping:
-        mapping = load_mapping(Path(job.mapping), read_rest(armature))
+        mapping = load_mapping(Path(job.mapping), read_rest(rig.armature))
     else:
-        mapping = mapping_of(armature, rig.humanoid)
+        mapping = mapping_of(rig.armature, rig.humanoid)
     applied = apply_take(
         scene,
-        armature,
+        rig.armature,
         motion,
-        name=clip.stem,
+        name=Path(job.clip).stem,
         start_frame=job.start_frame,
         mapping=mapping,
-        options=Options(in_place=job.in_place),
         controls=Controls(job.controls),
+        settings=job.settings,
     )
-    export_rig(out, scene, armature, applied)
-    if job.save_mapping:
-        save_mapping(Path(job.save_mapping), applied.mapping)
+    return scene, applied
+
+
+def account(job: Job, scene: bpy.types.Scene, applied: Applied) -> Done:
+    """What was made of a job, in plain values."""
     return Done(
         out=job.out,
         take=applied.action.name,

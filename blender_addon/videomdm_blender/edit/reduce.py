@@ -116,7 +116,8 @@ def location_keys(path: Array, wanted: Flags, distance: float, interpolation: st
         apart: Array = np.linalg.norm(interpolated(path[None], kept, interpolation) - path, axis=-1)
         return apart
 
-    return _refined(wanted[None], errors, distance)[0]
+    row: Flags = _refined(wanted[None], errors, distance)[0]
+    return row
 
 
 def _refined(wanted: Flags, errors: Callable[[Flags], Array], tolerance: float) -> Flags:
