@@ -7,7 +7,9 @@ in the axes of ``videomdm.motion``: Y up, the character faces +Z at rest, its le
 those axes; so bone roll and the length of bones do not matter until the very end.
 """
 
+from .cleanup import ContactReport
+from .hands import HandTarget
 from .rig import Carrier, Mapping, RigRest
 from .solve import Options, Take, retarget
 
-__all__ = ["Carrier", "Mapping", "Options", "RigRest", "Take", "retarget"]
+__all__ = ["Carrier", "ContactReport", "HandTarget", "Mapping", "Options", "RigRest", "Take", "retarget"]

@@ -37,18 +37,23 @@ def middle_path(
     turns: bone -> (T, 4).
     """
     scale = stance.leg_length / leg_length(positions)
+    shift = floor_shift(stance, flat, scale)
     hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2
     path: Array = stance.middle + scale * (hips - [0.0, flat.ankle, 0.0])
     if in_place:
         path[:, [0, 2]] = stance.middle[[0, 2]]
     ankle_at_rest = float(np.mean([stance.place(f"{side}_foot")[1] for side in SIDES]))
-    floor = 0.0 if stance.floor is None else stance.floor - _sole(stance, flat, scale)
-    path[:, 1] += ankle_at_rest + floor - stance.middle[1]
-    path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, floor, fps)
+    path[:, 1] += ankle_at_rest + shift - stance.middle[1]
+    path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, shift, fps)
     return path
 
 
-def _sole(stance: Stance, flat: Standing, scale: float) -> float:
+def floor_shift(stance: Stance, flat: Standing, scale: float) -> float:
+    """How much higher than at rest the rig stands in the scene."""
+    return 0.0 if stance.floor is None else stance.floor - sole_height(stance, flat, scale)
+
+
+def sole_height(stance: Stance, flat: Standing, scale: float) -> float:
     """Height of the soles at rest: below the lowest joint as far as below the motion's."""
     joints = [
         (f"{side}_{part}", lift) for side in SIDES for part, lift in (("foot", flat.ankle), ("toe", flat.toe))

@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from videomdm.motion import Motion
 
 from . import feet, root
 from .carried import local_rotations
+from .cleanup import ContactReport, clean_up
+from .contacts import find_contacts
 from .frames import inverse, rotate
 from .ground import grounded
+from .hands import HandTarget, hold_hands
+from .pose import Ground, Pose
 from .rig import Array, Mapping, RigRest
 from .stance import Stance
 from .turns import body_turns
@@ -21,9 +28,14 @@ class Options:
     """How to retarget.
 
     in_place: the body stays where it stands and only its height changes.
+    contact:  whether standing feet are kept in place and out of the floor: always, never, or ("auto") where
+              the take becomes better by every measure; see ``Take.contact`` for what was decided.
+    hands:    where hands should be for a while.
     """
 
     in_place: bool = False
+    contact: bool | Literal["auto"] = False
+    hands: tuple[HandTarget, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class Take:
     location:  (T, 3) its pose location, as Blender counts it for that bone, in armature units.
     fps:       frames per second.
     scale:     armature units per metre of the motion.
+    contact:   what became of the clean-up of contacts, None where it was not asked for.
     """
 
     bones: tuple[str, ...]
@@ -44,6 +57,7 @@ class Take:
     location: Array
     fps: float
     scale: float
+    contact: ContactReport | None = None
 
 
 def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options | None = None) -> Take:
@@ -59,6 +73,11 @@ def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options |
     positions = grounded(motion.positions.astype(float), flat, motion.fps)
     turns = body_turns(positions, motion.fps, stance, flat)
     path = root.middle_path(positions, motion.fps, stance, turns, flat, options.in_place)
+    scale = stance.leg_length / root.leg_length(positions)
+    pose, report = _cleaned(Pose(turns, path), positions, motion, stance, flat, scale, options)
+    if options.hands:
+        pose = hold_hands(pose, stance, options.hands, motion.fps)
+    turns, path = pose.turns, pose.path
     hips = mapping.first("hips")
     head = path - rotate(turns[hips], stance.middle - stance.place("hips"))
     travel = rotate(inverse(stance.axes), head - stance.place("hips"))
@@ -69,8 +88,30 @@ def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options |
         root=moved,
         location=_location(rest, moved, travel),
         fps=motion.fps,
-        scale=stance.leg_length / root.leg_length(positions),
+        scale=scale,
+        contact=report,
     )
+
+
+def _cleaned(
+    pose: Pose,
+    positions: Array,
+    motion: Motion,
+    stance: Stance,
+    flat: feet.Standing,
+    scale: float,
+    options: Options,
+) -> tuple[Pose, ContactReport | None]:
+    """The pose with its contacts cleaned up as the options want it."""
+    if not options.contact:
+        return pose, None
+    if options.in_place:
+        return pose, ContactReport(False, "the take stays in place")
+    ground = Ground.under(
+        stance, root.floor_shift(stance, flat, scale), root.sole_height(stance, flat, scale)
+    )
+    contacts = find_contacts(positions, np.asarray(motion.contacts, bool), flat, motion.fps)
+    return clean_up(pose, contacts, stance, ground, motion.fps, always=options.contact is True)
 
 
 def _moved(rest: RigRest, hips: str) -> str:

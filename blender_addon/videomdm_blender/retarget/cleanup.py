@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decides whether a take is better with its feet planted than without; a bad foot fix is worse than none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .contacts import Contacts
+from .measures import Measures, direction_errors, measure
+from .planting import plant
+from .pose import Feet, Ground, Pose
+from .stance import Stance
+
+MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
+TURN = 1.75  # degrees by which a leg may turn to keep a foot in place where the take decides
+SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
+WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
+
+
+@dataclass(frozen=True)
+class ContactReport:
+    """What became of the clean-up of contacts.
+
+    kept:      whether the take has it.
+    reason:    why not, or an empty text.
+    before, after: the take without and with it.
+    direction: degrees by which it turns limbs: the median of all arms and legs, and the 99th percentile.
+    stands:    how many times feet stand, and are kept in place.
+    """
+
+    kept: bool
+    reason: str = ""
+    before: Measures | None = None
+    after: Measures | None = None
+    direction: tuple[float, float] = (0.0, 0.0)
+    stands: int = 0
+
+    def __str__(self) -> str:
+        if self.before is None or self.after is None:
+            return f"Contacts were not cleaned up: {self.reason}."
+        figures = (
+            f"slide of standing feet {self.before.slide:.1f} to {self.after.slide:.1f} mm a frame, "
+            f"depth in the floor {self.before.penetration:.1f} to {self.after.penetration:.1f} mm"
+        )
+        if self.kept:
+            return f"Contacts were cleaned up: {figures}."
+        return f"Contacts were not cleaned up, because {self.reason} ({figures})."
+
+
+def clean_up(
+    pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float, always: bool
+) -> tuple[Pose, ContactReport]:
+    """``pose`` with its feet planted, if ``always`` or if that is better by every measure, and an account of it."""
+    if len(pose.path) < 4:
+        return pose, ContactReport(False, "the clip is too short")
+    before = measure(pose, contacts, stance, ground, fps)
+    if not always and max(before.slide, before.gap, before.penetration) < WORTH:
+        return pose, ContactReport(False, "there is nothing to clean up")
+    planted, kept = plant(pose, contacts, stance, ground, fps, np.inf if always else TURN)
+    after = measure(planted, contacts, stance, ground, fps)
+    legs = direction_errors(Feet.of(stance, pose), Feet.of(stance, planted)).ravel()
+    limbs = np.concatenate([legs, np.zeros_like(legs)])  # the arms, which stay as they are
+    direction = float(np.median(limbs)), float(np.percentile(limbs, 99))
+    slide = measure(planted, kept, stance, ground, fps).slide
+    reason = "" if always else _objection(before, after, direction, slide)
+    report = ContactReport(not reason, reason, before, after, direction, sum(1 for _ in kept.runs()))
+    return (planted if report.kept else pose), report
+
+
+def _objection(before: Measures, after: Measures, direction: tuple[float, float], slide: float) -> str:
+    """The first measure by which the take is no better with its feet planted; empty where there is none."""
+    if after.slide > before.slide or slide > SLIDE:
+        return "feet would slide as before"
+    if after.gap > before.gap:
+        return "feet would float as before"
+    if after.penetration > max(before.penetration, WORTH):
+        return "feet would sink into the floor"
+    if after.jerk > before.jerk:
+        return "the motion would be less smooth"
+    if direction[0] >= MEDIAN or direction[1] >= P99:
+        return "limbs would turn too far"
+    return ""

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When feet stand: from the contacts of the motion, cleaned of what flickers, and from how the feet move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .feet import Standing
+from .reference import joint
+from .rig import Array, Flags
+from .slots import SIDES
+from .smoothing import average
+
+STILL, SLIDING = 0.25, 0.8  # metres a second: as fast as this a foot may stand; faster it never does
+FASTER = 0.15  # metres a second by which a foot at the ends of a stand may be faster than in most of it
+SMOOTHING = 0.1  # seconds: what is faster than this is noise of the joints
+HIGHER = 0.012  # metres, the same of its height
+GAP, SHORTEST = 0.1, 0.15  # seconds: shorter breaks are closed, shorter contacts dropped
+HIGH_SHORTEST = 0.4  # seconds: the same of a foot above the floor, which may be at the top of a jump
+NEAR, LOWER = 0.08, 0.03  # metres above the floor, or above the other foot, up to which a foot may stand
+DOWN, UP = (
+    0.018,
+    0.03,
+)  # metres by which heel or ball is lifted higher than the other, on the ground and off it
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """When the feet stand, left and right.
+
+    heel, ball: (2, T) the heel, the ball of the foot is on the ground.
+    floor:      (2, T) the ground there is the floor.
+    """
+
+    heel: Flags
+    ball: Flags
+    floor: Flags
+
+    @property
+    def standing(self) -> Flags:
+        """(2, T) the foot stands, on whatever part."""
+        return self.heel | self.ball
+
+    def only(self, where: Flags, fps: float) -> Contacts:
+        """The contacts that lie in ``where`` (2, T) and do not become too short."""
+        where = self.standing & where
+        where &= ~np.stack([_short(flags, SHORTEST * fps) for flags in where])
+        return Contacts(self.heel & where, self.ball & where, self.floor)
+
+    def runs(self) -> Iterator[tuple[int, slice]]:
+        """Each time that a foot stands: its number and its frames."""
+        for foot, stands in enumerate(self.standing):
+            for start, end in runs(stands):
+                yield foot, slice(start, end)
+
+
+def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) -> Contacts:
+    """See when feet stand.
+
+    positions: (T, 22, 3) metres; flags: (T, 4) the motion's own contacts, ankle and toe, left and right.
+    """
+    names = [f"{side}_{name}" for side in SIDES for name in ("ankle", "foot")]
+    places = average(positions[:, [joint(name) for name in names]], SMOOTHING * fps)
+    speed = _speed(places, fps)
+    lift = places[..., 1] - np.tile([flat.ankle, flat.toe], 2)
+    heel, ball, floor = [], [], []
+    for foot in range(2):
+        other = 1 - foot
+        low = lift[:, 2 * foot + 1] < NEAR
+        lowest = lift[:, 2 * foot + 1] < lift[:, 2 * other + 1] + LOWER
+        slow = [
+            _settled(speed[:, k], lift[:, k], flags[:, k] & (low | lowest)) for k in (2 * foot, 2 * foot + 1)
+        ]
+        raised = lift[:, 2 * foot] - lift[:, 2 * foot + 1]
+        ball.append(_cleaned(slow[1] & _held(-raised, DOWN, UP), fps))
+        ball[-1] &= low | ~_short(ball[-1] & ~low, HIGH_SHORTEST * fps)
+        heel.append(_cleaned(slow[0] & _held(raised, DOWN, UP) | ball[-1] & (raised < 0.0), fps))
+        floor.append(low)
+    return Contacts(np.array(heel), np.array(ball), np.array(floor))
+
+
+def runs(flags: Flags) -> list[tuple[int, int]]:
+    """The first and one past the last index of each run of True in (T,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _speed(places: Array, fps: float) -> Array:
+    """(T, K) metres a second of points (T, K, 3)."""
+    if len(places) < 2:
+        return np.zeros(places.shape[:2])
+    speed: Array = np.linalg.norm(np.gradient(places, 1.0 / fps, axis=0), axis=-1)
+    return speed
+
+
+def _settled(speed: Array, lift: Array, flags: Flags) -> Flags:
+    """(T,) of the ``flags`` the frames in which the joint is as slow and as low as a standing one.
+
+    Feet of generated motions slide as they stand: what counts is how fast, and how high, most of the stand is.
+    """
+    settled = np.zeros(len(speed), bool)
+    for start, end in runs(flags):
+        part = slice(start, end)
+        fast = max(float(np.percentile(speed[part], 40)), STILL) + FASTER
+        high = float(np.percentile(lift[part], 40)) + HIGHER
+        settled[part] = (speed[part] < min(fast, SLIDING)) & (lift[part] < high)
+    return settled
+
+
+def _held(values: Array, enter: float, leave: float) -> Flags:
+    """(T,) True from where ``values`` fall below ``enter`` on, both ways, as long as they stay below ``leave``."""
+    below = values < leave
+    number = np.cumsum(np.concatenate([[False], below[1:] & ~below[:-1]]))
+    deep = np.zeros(int(number[-1]) + 1, bool)
+    np.logical_or.at(deep, number[values < enter], True)
+    held: Flags = below & deep[number]
+    return held
+
+
+def _cleaned(flags: Flags, fps: float) -> Flags:
+    """(T,) without short breaks and short contacts."""
+    result: npt.NDArray[np.bool_] = flags.copy()
+    for start, end in runs(~flags):
+        if start > 0 and end < len(flags) and end - start <= GAP * fps:
+            result[start:end] = True
+    return result & ~_short(result, SHORTEST * fps)
+
+
+def _short(flags: Flags, least: float) -> Flags:
+    """(T,) the runs of True that are shorter than ``least`` frames."""
+    short = np.zeros(len(flags), bool)
+    for start, end in runs(flags):
+        short[start:end] = end - start < least
+    return short

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How good a take is: what the clean-up of contacts is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .contacts import Contacts
+from .frames import dot
+from .pose import Feet, Ground, Pose
+from .rig import Array
+from .slots import SIDES
+from .stance import Stance
+
+HEIGHT = 1.7  # metres: the body to which lengths are scaled
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of a take, scaled to a body of 1.7 m.
+
+    slide:        millimetres a frame by which standing feet move over the ground, 95th percentile.
+    gap:         millimetres between standing feet and the floor, 95th percentile.
+    penetration:  millimetres by which heel or ball of a foot is in the floor, 99th percentile of frames.
+    jerk:         metres per second cubed, root mean square over hips, knees, ankles and balls of the feet.
+    """
+
+    slide: float
+    gap: float
+    penetration: float
+    jerk: float
+
+
+def measure(pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float) -> Measures:
+    """Measure a take while its feet should stand as ``contacts`` say."""
+    scale = HEIGHT / body_height(stance, ground)
+    feet = Feet.of(stance, pose)
+    steps, gaps = [np.zeros(1)], [np.zeros(1)]
+    for place, stands, flat in (
+        (feet.ball, contacts.ball, ground.ball),
+        (feet.ankle, contacts.heel & ~contacts.ball, ground.ankle),
+        (feet.ankle, contacts.heel & contacts.ball, ground.ankle),
+    ):
+        pair = stands[:, 1:] & stands[:, :-1]
+        steps.append(np.linalg.norm(np.diff(place[..., [0, 2]], axis=1), axis=-1)[pair])
+        height = np.abs(place[..., 1] - flat[:, None] - ground.floor)
+        gaps.append(height[stands & contacts.floor & contacts.ball])
+    depth = np.maximum(-feet.clearance(ground).min(axis=(0, 2)), 0.0)
+    knee = feet.hip + feet.legs.thigh
+    points = np.concatenate([pose.path[None], knee, feet.ankle, feet.ball])
+    jerk = np.diff(points, n=3, axis=1) * fps**3 if points.shape[1] > 3 else np.zeros((1, 1, 3))
+    return Measures(
+        slide=1e3 * scale * float(np.percentile(np.concatenate(steps), 95)),
+        gap=1e3 * scale * float(np.percentile(np.concatenate(gaps), 95)),
+        penetration=1e3 * scale * float(np.percentile(depth, 99)),
+        jerk=scale * float(np.sqrt(np.mean(np.sum(jerk**2, axis=-1)))),
+    )
+
+
+def direction_errors(before: Feet, after: Feet) -> Array:
+    """(4, T) degrees between the thighs and shins of two poses."""
+    pairs = [(before.legs.thigh, after.legs.thigh), (before.legs.shin, after.legs.shin)]
+    errors = [np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), dot(a, b)) for a, b in pairs]
+    return np.degrees(np.concatenate(errors))
+
+
+def body_height(stance: Stance, ground: Ground) -> float:
+    """From the sole to the top of the mapped bones at rest, in the rig's unit."""
+    slots = ("head", "neck", "spine")
+    slot = next(slot for slot in slots if stance.mapping.chain(slot))
+    top = stance.tails[stance.rest.index(stance.mapping.chain(slot)[-1])]
+    feet = [stance.place(f"{side}_foot")[1] - ground.ankle[number] for number, side in enumerate(SIDES)]
+    height = float(top[1] - min(feet))
+    return height if height > 0.5 * stance.leg_length else 2.0 * stance.leg_length
