@@ -23,7 +23,7 @@ from videomdm.motion.representation import decode, encode  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
 from videomdm_training import engine, sources  # noqa: E402
 from videomdm_training.captions import CaptionTable  # noqa: E402
-from videomdm_training.configuration import load_config  # noqa: E402
+from videomdm_training.configuration import load_config, resolved  # noqa: E402
 from videomdm_training.datasets.pack import Pack  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
 from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, VideoMDM, fit  # noqa: E402
@@ -219,6 +219,15 @@ def test_a_configuration_file_and_its_overrides(tmp_path):
     assert (config.batch, config.engine.steps, config.mirror) == (16, 7, False)
     assert (config.loss.supervision, config.loss.depth, config.camera.pitch) == ("3d", "mean", (-0.3, 0.1))
     assert config.sizes == DenoiserConfig()
+
+
+def test_the_stored_configuration_is_whole_and_can_be_given_again(run_folder):
+    stored = run_folder / "config.json"
+    config = load_config(FitConfig, stored)
+    assert (config.batch, config.engine.steps, config.loss.teacher_steps) == (8, 60, 30)
+    values = json.loads(stored.read_text())
+    assert values["engine"]["seed"] == 0 and values["mirror"] is True  # defaults, too
+    assert json.loads(json.dumps(resolved(config))) == values
 
 
 @pytest.mark.parametrize(

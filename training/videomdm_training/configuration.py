@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 import typing
@@ -21,16 +22,22 @@ C = TypeVar("C")
 def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
     """A configuration of class ``kind`` from a TOML file (or its defaults) and ``section.key=value`` overrides.
 
-    Values of overrides are TOML; a bare word is a string.  Unknown names and wrong types are UserErrors.
+    A file that ends in ``.json`` is the resolved configuration that an earlier run stored.  Values of overrides are TOML; a bare word is a string.  Unknown names and wrong types are UserErrors.
     """
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except OSError as error:
             raise UserError(f"The configuration {path} cannot be read.", "Check the path.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"The configuration {path} is no TOML: {error}.", "Mend that line.") from error
+        except ValueError as error:  # of either format, and of the characters
+            kind_of_file = path.suffix.removeprefix(".").upper() or "TOML"
+            raise UserError(
+                f"The configuration {path} is no {kind_of_file}: {error}.", "Mend that line."
+            ) from error
+        if not isinstance(values, dict):
+            raise UserError(f"The configuration {path} holds no settings.", "Give another file.")
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals:
@@ -68,6 +75,12 @@ def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:
             _refuse_unknown(value, fields[name], f"{where}{name}.")
 
 
+def resolved(config: Any) -> dict[str, Any]:
+    """Every setting of a configuration, the defaults included, as plain values."""
+    # msgspec leaves out the defaults of dataclasses that it made itself
+    return dict(msgspec.to_builtins(dataclasses.asdict(config)))
+
+
 def store_config(config: Any, path: Path) -> None:
-    """Write the resolved configuration beside what it makes, as JSON."""
-    write_atomically(path, json.dumps(msgspec.to_builtins(config), indent=1).encode())
+    """Write the resolved configuration beside what it makes, as JSON, which :func:`load_config` reads, too."""
+    write_atomically(path, json.dumps(resolved(config), indent=1).encode())

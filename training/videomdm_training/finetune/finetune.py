@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from videomdm.motion.clip import write_atomically
 
 from .. import engine
 from ..captions import CaptionTable
+from ..configuration import resolved
 from ..fit import FitConfig, LossConfig, VideoMDM
 from ..normalisation import Normalisation
 from ..teacher.supervision import Supervision
@@ -178,7 +178,7 @@ def finetune(
 
     if fabric.global_rank == 0:
         where = {**base.identity, "folder": str(base.folder.resolve())}
-        settled = {"base": where, **msgspec.to_builtins(config)}
+        settled = {"base": where, **resolved(config)}
         write_atomically(folder / CONFIG, json.dumps(settled, indent=1).encode())
     trained = AdaptedDenoiser(frozen, config.adapter) if config.method == "adapter" else network
     outcome = engine.run(trained, losses, config.engine, folder, fabric)

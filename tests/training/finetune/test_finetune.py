@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A studio's clips and captions in, a new model out that still can what its base could."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from videomdm.errors import UserError  # noqa: E402 (after the skip)
+from videomdm.model.adapter import load_adapter, load_denoiser  # noqa: E402
+from videomdm.model.registry import available_models  # noqa: E402
+from videomdm.motion.bvh import write_bvh  # noqa: E402
+from videomdm.motion.clip import Motion  # noqa: E402
+from videomdm.motion.representation import encode  # noqa: E402
+from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
+from videomdm_training.finetune.clips import read_clips  # noqa: E402
+from videomdm_training.finetune.finetune import Base  # noqa: E402
+from videomdm_training.finetune.network import AdaptedDenoiser  # noqa: E402
+
+from ..conftest import Train  # noqa: E402
+from ..motions import person  # noqa: E402
+
+CAPTION = "the mascot greets the crowd"
+QUICK = (
+    "engine.accelerator=cpu", "engine.steps=6", "engine.save_every=2", "engine.log_every=2", "batch=4",
+    "rehearsal.clips=6", "rehearsal.batch=4",
+)  # fmt: skip
+
+
+def log(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten clips of one action: as clip files with their own captions, and one as BVH with a text beside it."""
+    folder = tmp_path_factory.mktemp("studio") / "greeting"
+    folder.mkdir()
+    for number in range(9):
+        motion = person(40 + number, waving=0.5, phase=number)
+        Motion(motion, 20.0, caption=CAPTION).save(folder / f"take{number}.npz")
+    write_bvh(folder / "take9.bvh", Motion(person(60, waving=0.4), 30.0))
+    (folder / "take9.txt").write_text(f"{CAPTION}\nhello there\n")
+    (folder / "notes.md").write_text("shot on a Tuesday")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(train: Train, run_folder: Path, studio: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished fine-tuning, beside its base."""
+    folder = tmp_path_factory.mktemp("models") / "greeting"
+    told = ("--from", run_folder, "--data", studio, "-o", folder, "--licence", "CC0-1.0", "--commercial")
+    settings = (*QUICK, "engine.steps=60", "engine.learning_rate=3e-2")
+    result = train("finetune", *told, settings=settings)
+    assert "finished after step 60" in result.output and f"--model {folder}" in result.output
+    return folder
+
+
+def denoising_error(model: Path, clips: list, words: str) -> float:
+    """Mean squared error of one-step denoising of clips, normalised, from half the noise."""
+    from videomdm.diffusion.schedule import cosine
+    from videomdm.model.text import text_encoder
+
+    file = load_denoiser(model)
+    mean, std = file.tensors["mean"], file.tensors["std"]
+    total = 0.0
+    for number, clip in enumerate(clips):
+        x0 = (encode(torch.from_numpy(clip.motion.positions[None, :40])) - mean) / std
+        noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(number))
+        t = torch.tensor([30])
+        with torch.no_grad():
+            text = text_encoder()([words])
+            total += float((file.network(cosine(50).diffuse(x0, noise, t), t, *text) - x0).square().mean())
+    return total / len(clips)
+
+
+def test_the_new_model_knows_the_action_and_is_small(tuned, run_folder, studio):
+    clips = read_clips(studio)
+    assert denoising_error(tuned, clips, CAPTION) < 0.97 * denoising_error(run_folder, clips, CAPTION)
+    assert (tuned / "adapter.safetensors").stat().st_size < 2e5
+    assert not (tuned / "denoiser.safetensors").exists()
+    rows = log(tuned)
+    features = [row["features"] for row in rows]
+    assert np.mean(features[-10:]) < np.mean(features[:10]) and all("rehearsal" in row for row in rows)
+
+
+def test_the_new_model_is_listed_with_its_card_and_makes_motion(tuned, run_folder, monkeypatch):
+    monkeypatch.setenv("VIDEOMDM_MODELS", str(tuned.parent))
+    info = next(info for info in available_models() if info.name == "greeting")
+    assert (info.licence, info.commercial, info.base) == ("CC0-1.0", True, run_folder.name)
+    card = Path(info.card).read_text()
+    assert CAPTION in card and "CC0-1.0; commercial use is permitted" in card and "10 clips" in card
+    motion = Pipeline.load("greeting", "cpu").generate(TextRequest(CAPTION, seconds=1, steps=3))[0]
+    assert len(motion) == 20 and motion.provenance["model"] == "greeting"
+    config = json.loads((tuned / "config.json").read_text())
+    known = load_adapter(tuned / "adapter.safetensors")[1]["base"]
+    assert known == Base.load(str(run_folder)).identity
+    assert config["base"] == {**known, "folder": str(run_folder)}
+    assert config["adapter"]["rank"] == 8 and config["engine"]["steps"] == 60
+
+
+def test_rehearsal_keeps_what_the_base_could(train: Train, run_folder, studio, tmp_path):
+    forgotten = []
+    for weight in (0.0, 20.0):
+        folder = tmp_path / f"kept{weight}"
+        settings = (*QUICK, "engine.steps=40", "engine.learning_rate=3e-2", f"rehearsal.weight={weight}")
+        train("finetune", "--from", run_folder, "--data", studio, "-o", folder, settings=settings)
+        forgotten.append(load_adapter(folder / "adapter.safetensors")[1]["forgotten_metres"])
+        assert all(("rehearsal" in row) == (weight > 0) for row in log(folder))
+    assert forgotten[1] < 0.8 * forgotten[0]
+
+
+def test_a_stopped_fine_tuning_goes_on_to_the_same_bits(train: Train, run_folder, studio, tmp_path):
+    words = ("finetune", "--from", run_folder, "--data", studio, "-o")
+    train(*words, tmp_path / "one" / "x", settings=QUICK)
+    result = train(*words, tmp_path / "two" / "x", "--time-limit", "0.000001", settings=QUICK)
+    assert "stopped" in result.output and (tmp_path / "two" / "x" / "adapter.safetensors").is_file()
+    train(*words, tmp_path / "two" / "x", settings=QUICK)
+    one, two = (load_adapter(tmp_path / name / "x" / "adapter.safetensors")[0] for name in ("one", "two"))
+    assert all(torch.equal(v, two.state_dict()[k]) for k, v in one.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "change", [("method=full",), ("--whole",), ("motions=2d",), ("motions=2d", "mirror=false", "views=1")]
+)
+def test_other_ways_to_tune(train: Train, run_folder, studio, tmp_path, change):
+    flags = [word for word in change if word.startswith("--")]
+    settings = [word for word in change if not word.startswith("--")]
+    folder = tmp_path / "other"
+    words = ("finetune", "--from", run_folder, "--data", studio, "-o", folder)
+    train(*words, *flags, settings=(*QUICK, "engine.steps=2", *settings))
+    whole = "motions=2d" not in change
+    assert (folder / "denoiser.safetensors").is_file() == whole
+    assert (folder / "adapter.safetensors").is_file() != whole
+    if whole:  # works where its base is not
+        assert load_denoiser(folder).meta["diffusion_steps"] == 50
+        assert Pipeline.load(str(folder), "cpu").lifter is not None
+    else:
+        assert {"position", "velocity", "alignment"} <= log(folder)[-1].keys()
+
+
+def test_training_through_merged_weights_is_what_loading_merges(run_folder, tuned):
+    base = Base.load(str(run_folder))
+    adapter, _ = load_adapter(tuned / "adapter.safetensors")
+    training = AdaptedDenoiser(base.network, adapter.config)
+    training.adapter.load_state_dict(adapter.state_dict())
+    x, t = torch.randn(2, 8, 263, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 40])
+    text = torch.zeros(2, 1, 384), torch.zeros(2, 1, dtype=torch.bool)
+    loaded = load_denoiser(tuned).network
+    with torch.no_grad():
+        assert torch.allclose(training(x, t, *text), loaded(x, t, *text), atol=1e-6)
+    assert {name.split(".")[0] for name, _ in training.named_parameters()} == {"adapter"}
+
+
+def test_clips_are_read_as_they_were_written(studio, tmp_path):
+    clips = {clip.name: clip for clip in read_clips(studio)}
+    assert len(clips) == 10 and clips["take9.bvh"].captions == (CAPTION, "hello there")
+    assert clips["take9.bvh"].motion.fps == 20.0 and len(clips["take9.bvh"].motion) == 40
+    height = np.ptp(clips["take9.bvh"].motion.positions[0, :, 1])
+    assert height == pytest.approx(np.ptp(person(60, waving=0.4)[0, :, 1]), abs=0.1)
+    Motion(person(450, walking=1.0), 20.0, caption="a long walk").save(tmp_path / "long.npz")
+    pieces = read_clips(tmp_path)
+    assert [len(piece.motion) for piece in pieces] == [150, 150, 150]
+    write_bvh(tmp_path / "metres.bvh", Motion(person(40, waving=0.4), 20.0), scale=1.0)
+    (tmp_path / "metres.txt").write_text("stands")
+    assert np.ptp(read_clips(tmp_path)[-1].motion.positions[0, :, 1]) == pytest.approx(height, abs=0.1)
+
+
+def test_what_cannot_be_used_is_said_and_nothing_is_written(
+    train: Train, run_folder, studio, tuned, tmp_path
+):
+    out, data = tmp_path / "out", tmp_path / "data"
+    words = ("finetune", "--from", run_folder, "-o", out, "--data")
+
+    def said(folder: Path, **more) -> str:
+        return train(*words, folder, settings=QUICK, status=2, **more).output
+
+    assert "no folder" in said(data)
+    data.mkdir()
+    assert "no clips" in said(data)
+    clip = data / "a.npz"
+    Motion(person(40), 20.0).save(clip)
+    assert "no caption" in said(data) and "a.txt" in said(data)
+    Motion(person(10), 20.0, caption="x").save(clip)
+    assert "0.50 seconds only" in said(data)
+    clip.write_bytes(b"no clip")
+    assert "not a readable" in said(data)
+    clip.unlink()
+    (data / "b.bvh").write_text("HIERARCHY nonsense")
+    assert "b.bvh" in said(data)
+    assert not out.exists()
+    from_adapter = ("finetune", "--from", tuned, "-o", out, "--data", studio)
+    assert "itself an adapter" in train(*from_adapter, settings=QUICK, status=2).output
+    other = train(*words[:3], "-o", tuned, "--data", studio, settings=(*QUICK, "method=full"), status=2)
+    assert "another method" in other.output
+    wrong = train(*words, studio, settings=(*QUICK, "rehearsal.weight=-1"), status=2)
+    assert "negative" in wrong.output
+    assert not out.exists()
+
+
+def test_a_folder_with_a_damaged_configuration_is_kept(train: Train, run_folder, studio, tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        from videomdm_training.finetune.finetune import FinetuneConfig, refuse_other_run
+
+        refuse_other_run(tmp_path, Base.load(str(run_folder)), FinetuneConfig())
