@@ -7,15 +7,12 @@ import hashlib
 import inspect
 import json
 import os
-import re
 import shutil
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -31,47 +28,49 @@ from videomdm.motion import cmu as skeleton_map
 from videomdm.motion.clip import FPS, write_atomically
 
 from .datasets import cmu
+from .datasets.formats import FORMATS, detect, prepare_set
 from .datasets.pack import Pack, Segment
+from .datasets.report import Report
+from .datasets.takes import Options
 
 _AHEAD = 8  # takes read ahead for each worker
 
 
-@dataclass
-class Report:
-    """What a preparation did, and what it left out and why."""
-
-    seconds: float = 0.0
-    takes: int = 0
-    reused: int = 0  # takes that an interrupted run had converted
-    frames: int = 0
-    bytes: int = 0
-    segments: dict[str, int] = field(default_factory=dict)
-    hours: dict[str, float] = field(default_factory=dict)
-    takes_left_out: dict[str, str] = field(default_factory=dict)
-    segments_left_out: dict[str, str] = field(default_factory=dict)
-    segments_suspect: dict[str, str] = field(default_factory=dict)
-
-    def summary(self) -> str:
-        """A few lines for the terminal."""
-        rows = [f"{self.takes} takes, {self.frames / FPS / 3600:.2f} h, {self.bytes / 2**20:.1f} MiB"]
-        rows += [
-            f"  {key}: {n} segments, {self.hours[key]:.2f} h" for key, n in sorted(self.segments.items())
-        ]
-        for what, left in (
-            ("takes left out", self.takes_left_out),
-            ("segments left out", self.segments_left_out),
-            ("segments kept but marked suspect", self.segments_suspect),
-        ):
-            rows.append(f"{what}: {len(left)}")
-            # "joint speed 29.1 m/s is over ..." counts as "joint speed"
-            kinds = Counter(re.split(r"[;:]| -?\d", reason)[0] for reason in left.values())
-            rows += [f"  {count} x {kind}" for kind, count in kinds.most_common()]
-        return "\n".join(rows)
-
-
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The pack.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The pack; of a 2D set, a folder of keypoint files.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="What SOURCE is.",
+)
+@click.option(
+    "--captions",
+    type=click.Path(exists=True, path_type=Path),
+    help="captions.csv; for AMASS also a HumanML3D directory with index.csv and texts.",
+)
+@click.option(
+    "--body-models",
+    type=click.Path(exists=True, path_type=Path),
+    help="For AMASS: SMPL-H models (.npz), a folder or one file.",
+)
+@click.option("--caption", default="", help="The words for clips that have none of their own.")
+@click.option(
+    "--teacher-part",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Part of the subjects whose 3D a lifter may see; the CMU set says this itself.",
+)
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=None, help="Processes; one for each core if not given."
 )
@@ -81,13 +80,30 @@ class Report:
     default=None,
     help="Where to write what was left out and why (JSON); beside the pack if not given.",
 )
-def prepare(source: Path, out: Path, jobs: int | None, report: Path | None) -> None:
+def prepare(
+    source: Path,
+    out: Path,
+    kind: str,
+    captions: Path | None,
+    body_models: Path | None,
+    caption: str,
+    teacher_part: float,
+    jobs: int | None,
+    report: Path | None,
+) -> None:
     """Pack the takes and captions in the folder SOURCE into one file.
 
-    SOURCE holds segments.jsonl and the takes: bvh.tar.xz, or .bvh files.  When it is interrupted, the same
-    command goes on where it stopped.
+    SOURCE is a HumanML3D directory, AMASS, Fit3D, a set of 2D points (which becomes a folder of keypoint files), or
+    holds segments.jsonl and the takes of the CMU set: bvh.tar.xz, or .bvh files.  When that is interrupted, the
+    same command goes on where it stopped.
     """
-    result = prepare_pack(source, out, jobs or os.cpu_count() or 1)
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder.", "Give the folder that holds the data set.")
+    kind = detect(source) if kind == "auto" else kind
+    if kind == "cmu":
+        result = prepare_pack(source, out, jobs or os.cpu_count() or 1)
+    else:
+        result = prepare_set(kind, source, out, Options(captions, body_models, caption, teacher_part))
     report = report or out.with_name(f"{out.stem}.report.json")
     write_atomically(report, (json.dumps(vars(result), indent=1, sort_keys=True) + "\n").encode())
     click.echo(result.summary())
@@ -114,10 +130,7 @@ def prepare_pack(source: Path, out: Path, jobs: int = 1) -> Report:
     takes = {name: takes[name] for name in sorted(used)}
     Pack.save(out, takes, segments, cmu.NOTES)
     shutil.rmtree(work, ignore_errors=True)
-    for segment in segments:
-        key = f"{segment.split}/{segment.role}"
-        report.segments[key] = report.segments.get(key, 0) + 1
-        report.hours[key] = report.hours.get(key, 0.0) + len(segment) / FPS / 3600
+    report.count(segments)
     report.takes, report.frames = len(takes), sum(map(len, takes.values()))
     report.bytes, report.seconds = out.stat().st_size, time.monotonic() - started
     return report

@@ -8,13 +8,18 @@ does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from videomdm.errors import UserError
+from videomdm.keypoints.joints import combine
+from videomdm.keypoints.layout import COUNT, INDEX
 from videomdm.motion import rotations
 from videomdm.motion.clip import FPS
-from videomdm.motion.cmu import BONE_LENGTHS, bend_leg, first_frame_to_origin, floor_height
+from videomdm.motion.cmu import BONE_LENGTHS, bend_leg, floor_height
 from videomdm.motion.inverse import REST_DIRECTIONS
+from videomdm.motion.representation import Placement, canonicalise
 from videomdm.motion.resample import resample_positions
 from videomdm.motion.skeleton import JOINT_COUNT, JOINT_NAMES, PARENTS
 
@@ -96,62 +101,76 @@ def packed(positions: np.ndarray, fps: float) -> np.ndarray:
 
     ``positions`` are on the standard body; UserError where the frame rate is none.
     """
+    return placed(positions, fps)[0]
+
+
+def placed(positions: np.ndarray, fps: float) -> tuple[np.ndarray, Placement, float]:
+    """As :func:`packed`, and where the clip stood: its placement and the height of the floor."""
     if not 0 < fps < 1000:
         raise UserError(f"{fps:g} frames per second is no usable frame rate", "Mend the file.")
-    moved = first_frame_to_origin(resample_positions(positions, fps, FPS))
-    moved[..., 1] -= floor_height(moved, FPS)
-    return moved
+    moved, placement = canonicalise(resample_positions(positions, fps, FPS))
+    floor = floor_height(moved, FPS)
+    moved[..., 1] -= floor
+    return moved, placement, floor
 
 
 # -- other skeletons ---------------------------------------------------------------------------------------
 
+# Human3.6M's 17 joints by the names of the canonical layout; its spine has no place there.
 H36M = (
-    "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
-    "spine", "thorax", "nose", "head_top", "left_shoulder", "left_elbow", "left_wrist",
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
+    "", "shoulder_centre", "nose", "head_top", "left_shoulder", "left_elbow", "left_wrist",
     "right_shoulder", "right_elbow", "right_wrist",
 )  # fmt: skip
-_SAME = tuple(name for name in H36M if name in JOINT)
-# Along pelvis - spine - thorax of Human3.6M, and from the thorax to the shoulders, where SMPL has its joints.
-_TRUNK = {
-    "spine1": ("pelvis", "spine", 0.55),
-    "spine2": ("spine", "thorax", 0.05),
-    "spine3": ("spine", "thorax", 0.3),
-}
-_FOOT = (0.0, -0.35, 0.94)  # from ankle to ball in the frame of a shin that points up and knees that face +Z
+_REST = np.zeros((JOINT_COUNT, 3))
+for _joint, _parent in enumerate(PARENTS):
+    if _parent >= 0:
+        _REST[_joint] = _REST[_parent] + REST_DIRECTIONS[_joint] * BONE_LENGTHS[_joint]
+_TRUNK = tuple(JOINT[name] for name in ("left_hip", "right_hip", "left_shoulder", "right_shoulder", "neck"))
+_INSIDE = tuple(JOINT[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar"))
 
 
-def from_h36m(points: np.ndarray, feet: dict[str, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Human3.6M's 17 joints (T, 17, 3) as the 22, and which of them (22,) the source really has.
+def from_points(points: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """3D points (T, N, 3), Y up, by canonical ``names`` as the 22 joints, and which of these (22,) are real.
 
-    ``feet``: (T, 3) balls of the "left" and "right" foot, where known.  Spine, collars, and feet where unknown,
-    are put where a body of these proportions has them: good enough to look at, not to learn from.
+    Detected points and joints of the body are told apart as in footage (``keypoints/joints.py``).  Spine and collars
+    lie in the trunk as on a standing body; feet, where no toes are known, point ahead.
     """
-    at = {name: points[:, index].astype(np.float64) for index, name in enumerate(H36M)}
-    result = np.zeros((len(points), JOINT_COUNT, 3))
-    real = np.zeros(JOINT_COUNT, bool)
-    for name in _SAME:
-        result[:, JOINT[name]], real[JOINT[name]] = at[name], True
-    for name, (a, b, part) in _TRUNK.items():
-        result[:, JOINT[name]] = (1 - part) * at[a] + part * at[b]
-    result[:, JOINT["neck"]] = 0.5 * (at["thorax"] + at["nose"])
-    result[:, JOINT["head"]] = 0.5 * (at["nose"] + at["head_top"])
-    real[[JOINT["neck"], JOINT["head"]]] = True
-    across = rotations.normalise(at["left_hip"] - at["right_hip"])
+    known = [index for index, name in enumerate(names) if name]
+    given = np.zeros((len(points), COUNT, 3))
+    given[:, [INDEX[names[index]] for index in known]] = points[:, known]
+    there = np.zeros((len(points), COUNT))
+    there[:, [INDEX[names[index]] for index in known]] = 1.0
+    if not there[0, INDEX["neck"]]:  # level with the chin, half way up to the nose
+        given[:, INDEX["neck"]] = 0.5 * (given[:, INDEX["shoulder_centre"]] + given[:, INDEX["nose"]])
+        there[:, INDEX["neck"]] = 1.0
+    joints, weight = combine(given, there)
+    real = weight[0] > 0
+    joints[:, _INSIDE] = _within_trunk(joints)
+    across = rotations.normalise(joints[:, JOINT["left_hip"]] - joints[:, JOINT["right_hip"]])
     for side in ("left", "right"):
-        spine, shoulder = result[:, JOINT["spine3"]], at[f"{side}_shoulder"]
-        result[:, JOINT[f"{side}_collar"]] = spine + 0.45 * (shoulder - spine) + 0.05 * _up(at)
-        foot = JOINT[f"{side}_foot"]
-        if feet is not None:
-            result[:, foot], real[foot] = feet[side], True
-            continue
-        shin = rotations.normalise(at[f"{side}_ankle"] - at[f"{side}_knee"])
-        ahead = rotations.normalise(np.cross(across, -shin))
-        result[:, foot] = at[f"{side}_ankle"] + BONE_LENGTHS[foot] * (-_FOOT[1] * shin + _FOOT[2] * ahead)
-    return result, real
+        foot, ankle = JOINT[f"{side}_foot"], joints[:, JOINT[f"{side}_ankle"]]
+        if not real[foot]:
+            shin = rotations.normalise(ankle - joints[:, JOINT[f"{side}_knee"]])
+            ahead = rotations.normalise(np.cross(across, -shin))
+            joints[:, foot] = ankle + BONE_LENGTHS[foot] * (0.35 * shin + 0.94 * ahead)
+    return joints, real
 
 
-def _up(at: dict[str, np.ndarray]) -> np.ndarray:
-    return rotations.normalise(at["thorax"] - at["pelvis"])
+def _within_trunk(joints: np.ndarray) -> np.ndarray:
+    """(T, 5, 3) spine and collars: where the affine map of the rest pose's hips, shoulders and neck puts them."""
+    rest, seen = (_with_front(values[:, _TRUNK]) for values in (_REST[None], joints))
+    rest = np.concatenate([rest[0], np.ones((len(rest[0]), 1))], axis=1)
+    inside = np.concatenate([_REST[list(_INSIDE)], np.ones((len(_INSIDE), 1))], axis=1)
+    return (inside @ np.linalg.pinv(rest)) @ seen
+
+
+def _with_front(trunk: np.ndarray) -> np.ndarray:
+    """(T, 7, 3): hips, shoulders and neck, and points ahead of hips and of shoulders, which fix the depth."""
+    hips, shoulders = trunk[:, :2].mean(1), trunk[:, 2:4].mean(1)
+    up = shoulders - hips
+    ahead = [0.2 * rotations.normalise(np.cross(trunk[:, left] - trunk[:, left + 1], up)) for left in (0, 2)]
+    return np.concatenate([trunk, (hips + ahead[0])[:, None], (shoulders + ahead[1])[:, None]], axis=1)
 
 
 def from_joints(points: np.ndarray) -> np.ndarray:
@@ -166,7 +185,7 @@ def from_joints(points: np.ndarray) -> np.ndarray:
             f"it has the shape {points.shape} instead of (frames, joints, 3)", "Give joint positions."
         )
     if points.shape[1] == len(H36M):
-        return from_h36m(points)[0]
+        return from_points(points, H36M)[0]
     if points.shape[1] in (22, 24, 52, 55, 127, 144):
         return points[:, :JOINT_COUNT]
     raise UserError(

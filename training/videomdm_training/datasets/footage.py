@@ -61,7 +61,7 @@ def read_footage(folder: Path, left_out: LeftOut | None = None) -> list[FootageC
         raise UserError(
             f"{folder} holds no keypoints files.", "Make them with `videomdm keypoints`, one for each clip."
         )
-    listed = _read_captions(folder / CAPTIONS) if (folder / CAPTIONS).is_file() else {}
+    listed = read_captions(folder / CAPTIONS) if (folder / CAPTIONS).is_file() else {}
     for name in sorted(listed.keys() - {file.stem for file in files}):
         left_out.add(str(folder / f"{name}.json"), f"{CAPTIONS} names it, but it is not there")
     clips = []
@@ -98,7 +98,7 @@ def _own_captions(file: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _read_captions(file: Path) -> Mapping[str, tuple[tuple[str, ...], str]]:
+def read_captions(file: Path) -> Mapping[str, tuple[tuple[str, ...], str]]:
     """File name without ending -> its captions and split."""
     advice = "Give it the columns file, caption and, if wanted, split; save it as UTF-8."
     try:

@@ -19,6 +19,14 @@ from ..views import CameraConfig, DetectorConfig, observe, sample_cameras, unifo
 
 
 @dataclass(frozen=True)
+class LifterViews:
+    """The synthetic footage on which a lifter is measured: VideoMDM's cameras, and a detector."""
+
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+
+
+@dataclass(frozen=True)
 class LifterFitConfig:
     """Everything that decides a lifter's training."""
 

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""2D-only sets: the NBA form and others become folders of keypoint files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from videomdm.errors import UserError
+from videomdm.keypoints.joints import to_joints
+from videomdm.keypoints.layout import INDEX
+from videomdm.motion.skeleton import JOINT_NAMES
+from videomdm_training.datasets.footage import is_footage, read_footage
+from videomdm_training.datasets.formats import detect, prepare_set
+from videomdm_training.datasets.points2d import NBA
+from videomdm_training.datasets.takes import Options
+
+from ..motions import person
+
+
+def nba(frames=120):
+    """(T, 16, 3) the person from the front in the set's units, about the hips, y up, with confidence."""
+    walk = person(frames, waving=0.4)
+    middle = (walk[:, 1] + walk[:, 2]) / 2
+    at = {name: (walk[:, JOINT_NAMES.index(name)] - middle) * 2 for name in JOINT_NAMES}
+    at |= {"mid_hip": 0 * middle, "nose": at["head"], "head_top": at["head"] + [0, 0.4, 0]}
+    xy = np.stack([at[name][:, :2] for name in NBA.points], axis=1)
+    return np.concatenate([xy, np.full((frames, 16, 1), 0.9)], axis=-1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "nba" / "motions").mkdir(parents=True)
+    for number in range(11):
+        np.save(tmp_path / "nba" / "motions" / f"{number:02d}.npy", nba())
+    return tmp_path / "nba"
+
+
+def test_the_nba_form_becomes_footage(folder, tmp_path):
+    assert detect(folder) == "points2d"
+    values = nba()
+    values[:, 3, 2] = 0.2  # the right ankle, less sure than the set's threshold
+    np.save(folder / "motions" / "01.npy", values)
+    out = tmp_path / "pack"
+    report = prepare_set("points2d", folder, out, Options(caption="a person plays basketball"))
+    assert report.takes == 11 and not report.takes_left_out and is_footage(out)
+    clips = read_footage(out)
+    assert [clip.split for clip in clips].count("test") == 2 and clips[5].split == "val"
+    clip = clips[1]
+    assert clip.captions == ("a person plays basketball",) and clip.keypoints.fps == 60
+    assert not clip.keypoints.confidence[:, INDEX["right_ankle"]].any()
+    assert clip.keypoints.confidence[:, INDEX["left_ankle"]].min() > 0.8
+    assert not clip.keypoints.confidence[:, INDEX["left_ear"]].any()  # not in the set: unseen
+    xy, weight = to_joints(clip.keypoints)
+    left, head, foot = (JOINT_NAMES.index(name) for name in ("left_ankle", "neck", "left_foot"))
+    assert (xy[:, left, 1] > xy[:, head, 1] + 100).all()  # y is down in images
+    assert not weight[:, foot].any()
+
+
+def test_a_layout_names_other_points_in_pixels(tmp_path):
+    source = tmp_path / "set"
+    source.mkdir()
+    (source / "layout.json").write_text(
+        json.dumps({"points": ["nose", "", "left_wrist"], "fps": 25, "width": 640, "height": 480})
+    )
+    (source / "captions.csv").write_text("file,caption,split\na,somebody waves,val\nb,,\n")
+    xy = np.random.default_rng(0).uniform(100, 300, (50, 3, 2))
+    np.save(source / "a.npy", xy)
+    np.save(source / "b.npy", xy)
+    report = prepare_set("points2d", source, tmp_path / "out", Options())
+    (clip,) = read_footage(tmp_path / "out")
+    assert (clip.keypoints.width, clip.split, clip.captions) == (640, "val", ("somebody waves",))
+    np.testing.assert_allclose(clip.keypoints.points[:, INDEX["left_wrist"]], xy[:, 2], atol=0.01)
+    assert list(report.takes_left_out) == [str(source / "b.npy")]
+
+
+def test_bad_arrays_are_named_and_left_out(folder, tmp_path):
+    motions = folder / "motions"
+    nan = nba()
+    nan[4, 4, 0] = np.nan
+    np.save(motions / "00.npy", nan)
+    np.save(motions / "01.npy", nba()[:, :13])
+    np.save(motions / "02.npy", nba(30))
+    data = (motions / "03.npy").read_bytes()
+    (motions / "03.npy").write_bytes(data[: len(data) // 2])
+    np.save(motions / "04.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    report = prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays"))
+    reasons = {name[-6:]: reason for name, reason in report.takes_left_out.items()}
+    assert report.takes == 6 and set(reasons) == {f"{n:02d}.npy" for n in range(5)}
+    assert (
+        "NaN" in reasons["00.npy"] and "(120, 13, 3)" in reasons["01.npy"] and "second" in reasons["02.npy"]
+    )
+    assert "readable" in reasons["03.npy"] and "readable" in reasons["04.npy"]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "{",
+        '{"points": ["nose"], "fps": 30}',
+        '{"points": ["nose"], "fps": 30, "width": 9, "height": 9, "distance": 2}',
+        '{"points": ["snout"], "fps": 30, "width": 9, "height": 9}',
+        '{"points": ["nose"], "fps": 30, "width": 9, "height": 9, "colour": "red"}',
+    ],
+)
+def test_layouts_that_say_too_little_are_refused_and_nothing_is_written(folder, tmp_path, layout):
+    (folder / "layout.json").write_text(layout)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match="layout"):
+        prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays"))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_clips_without_words_make_no_set(folder, tmp_path):
+    with pytest.raises(UserError, match="no caption"):
+        prepare_set("points2d", folder, tmp_path / "out", Options())
+    (tmp_path / "there").mkdir()
+    with pytest.raises(UserError, match="exists"):
+        prepare_set("points2d", folder, tmp_path / "there", Options(caption="x"))

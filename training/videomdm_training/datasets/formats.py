@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data sets that can be prepared, how they are told apart, and their way into a pack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from videomdm.errors import UserError
+
+from . import amass, fit3d, humanml3d, points2d
+from .left_out import LeftOut
+from .pack import Pack
+from .report import Report
+from .takes import Options, Take
+
+Reader = Callable[[Path, Options, LeftOut], Iterator[Take]]
+READERS: dict[str, tuple[Callable[[Path], bool], Reader, dict[str, str]]] = {
+    "humanml3d": (humanml3d.found, humanml3d.read, humanml3d.NOTES),
+    "fit3d": (fit3d.found, fit3d.read, fit3d.NOTES),
+    "amass": (amass.found, amass.read, amass.NOTES),
+}
+FORMATS = ("cmu", *READERS, "points2d")
+
+
+def detect(source: Path) -> str:
+    """The format of a folder; UserError where it is none that is known."""
+    if (source / "segments.jsonl").is_file():
+        return "cmu"
+    for kind, (found, _, _) in READERS.items():
+        if found(source):
+            return kind
+    if points2d.found(source):
+        return "points2d"
+    raise UserError(
+        f"{source} is no data set that is known.",
+        f"Say with --format which of {', '.join(FORMATS)} it is; the page on data shows what each looks like.",
+    )
+
+
+def prepare_set(kind: str, source: Path, out: Path, options: Options) -> Report:
+    """Prepare ``source`` of format ``kind`` into the pack, or for 2D points the folder, ``out``."""
+    started = time.monotonic()
+    left_out, report = LeftOut(), Report()
+    if kind == "points2d":
+        report.takes = points2d.convert(source, out, options, left_out)
+        report.bytes = sum(file.stat().st_size for file in out.iterdir())
+    else:
+        _pack(kind, source, out, options, left_out, report)
+    report.takes_left_out |= left_out
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _pack(kind: str, source: Path, out: Path, options: Options, left_out: LeftOut, report: Report) -> None:
+    _, read, notes = READERS[kind]
+    positions, segments, cameras = {}, [], {}
+    for take in tqdm(read(source, options, left_out), unit="take", desc=kind, disable=None):
+        if not take.segments:
+            left_out.add(take.name, "it has no captioned stretch of a second")
+            continue
+        positions[take.name] = take.positions
+        segments += take.segments
+        if take.cameras:
+            cameras[take.name] = list(take.cameras)
+    if not segments:
+        reasons = "; ".join(sorted(set(left_out.values()))[:2]) or "no files were found"
+        raise UserError(f"No clip of {source} could be used: {reasons}.", "See that the folder is complete.")
+    more: dict[str, Any] = {"cameras": cameras} if cameras else {}
+    Pack.save(out, positions, segments, {**notes, **more})
+    report.count(segments)
+    report.segments_suspect |= {segment.id: segment.suspect for segment in segments if segment.suspect}
+    report.takes, report.frames = len(positions), sum(map(len, positions.values()))
+    report.bytes = out.stat().st_size
