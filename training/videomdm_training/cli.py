@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .evaluate.command import evaluate, evaluator
 from .finetune.command import finetune
 from .prepare import prepare
 from .recipe import base
+from .study.command import study
 from .theory.command import theory
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ train.add_command(prepare)
 train.add_command(finetune)
 train.add_command(theory)
 train.add_command(base)
+train.add_command(evaluate)
+train.add_command(evaluator)
+train.add_command(study)
 
 _pack = click.argument("pack", type=click.Path(path_type=Path))
 _folder = click.option(
@@ -189,34 +194,6 @@ def curve(run: Path, picture: Path) -> None:
     from .curve import draw_curve
 
     click.echo(draw_curve(run, picture))
-
-
-@train.command()
-@click.argument("model")
-@_pack
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    default=Path("evaluation"),
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for evaluation.md and evaluation.json.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="Clips in each part.  [default: a few minutes' worth]"
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of clips, views, noise."
-)
-def evaluate(model: str, pack: Path, folder: Path, limit: int | None, seed: int) -> None:
-    """Measure MODEL (name or folder) on PACK's held-out clips: lifting, lifting with the prior, generation."""
-    from .evaluate.model import evaluate as evaluate_model
-
-    report = evaluate_model(model, pack, limit or 0, seed)
-    click.echo(report.markdown())
-    for path in report.write(folder):
-        click.echo(path)
 
 
 def _load(path: Path) -> Pack:

@@ -16,7 +16,7 @@ def test_means_have_the_interval_of_their_standard_error():
     figure = summarise([{"mpjpe": v} for v in values])["mpjpe"]
     assert figure.mean == pytest.approx(values.mean())
     assert figure.interval == pytest.approx(1.96 * 2.0 / 20, rel=0.1)
-    assert figure.clips == 400
+    assert figure.count == 400
 
 
 def test_what_was_not_measured_does_not_count():
@@ -39,5 +39,23 @@ def test_the_report_is_written_for_people_and_programs(tmp_path):
     assert "| PCK@50 mm, % | 50.0 ± 10.0 (6 clips) | - |" in text
     assert "| clips | 7 | 1 |" in text and "* seed: 3" in text and "About the root." in text
     data = json.loads((tmp_path / "evaluation.json").read_text())
-    assert data["sections"][0]["columns"]["a"]["mpjpe"] == {"mean": 0.0825, "interval": 0.004, "clips": 7}
+    assert data["sections"][0]["columns"]["a"]["mpjpe"] == {"mean": 0.0825, "interval": 0.004, "count": 7}
     assert data["settings"] == {"seed": 3}
+
+
+def test_a_section_says_what_its_means_are_over(tmp_path):
+    columns = {
+        "a": {
+            "recall": Figure(0.5, 0.1, 20),
+            "fid": Figure(0.0625, 0.01, 20),
+            "multimodality": Figure(0.3, 0, 10),
+        }
+    }
+    lines = Report({}, (Section("Words", "", columns, "replications"),)).markdown().splitlines()
+    table = [line for line in lines if line.startswith("| ")][1:]
+    assert table == [
+        "| FID, squared distance | 0.0625 ± 0.0100 |",
+        "| multimodality, distance | 0.300 ± 0.000 (10 replications) |",
+        "| recall, % | 50.0 ± 10.0 |",
+        "| replications | 20 |",
+    ]

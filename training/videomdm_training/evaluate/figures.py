@@ -18,15 +18,15 @@ from videomdm.motion.clip import write_atomically
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over clips.
+    """A mean over clips, or over replications.
 
-    interval: half the width of its 95 % interval, 1.96 standard errors; 0 for a single clip.
-    clips:    how many clips gave a value.
+    interval: half the width of its 95 % interval, 1.96 standard errors; 0 for a single value.
+    count:    how many clips or replications gave a value.
     """
 
     mean: float
     interval: float
-    clips: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ class Measure:
 
 
 MEASURES = {
+    "fid": Measure("FID", "squared distance", 1, 4),
+    "fid_unbiased": Measure("FID of endless samples", "squared distance", 1, 4),
+    "r_precision_1": Measure("R-precision, top 1", "%", 100),
+    "r_precision_2": Measure("R-precision, top 2", "%", 100),
+    "r_precision_3": Measure("R-precision, top 3", "%", 100),
+    "multimodal_distance": Measure("multimodal distance", "distance", 1, 3),
+    "diversity": Measure("diversity", "distance", 1, 3),
+    "multimodality": Measure("multimodality", "distance", 1, 3),
+    "precision": Measure("precision", "%", 100),
+    "recall": Measure("recall", "%", 100),
     "mpjpe": Measure("MPJPE", "mm", 1000),
     "pa_mpjpe": Measure("PA-MPJPE", "mm", 1000),
     "pck_50": Measure("PCK@50 mm", "%", 100),
@@ -62,11 +72,12 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report: columns of figures by measure, and how they came about."""
+    """One part of a report: columns of figures by measure, how they came about, and what they are means over."""
 
     title: str
     notes: str
     columns: Mapping[str, Mapping[str, Figure]]
+    over: str = "clips"
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ class Report:
 
     def markdown(self) -> str:
         """The whole report for people."""
-        parts = ["# Evaluation", "Means over clips, ± half the 95 % interval.", *map(_table, self.sections)]
+        parts = ["# Evaluation", "Means, ± half the 95 % interval.", *map(_table, self.sections)]
         parts.append("\n".join(f"* {name}: {value}" for name, value in self.settings.items()))
         return "\n\n".join(parts) + "\n"
 
@@ -92,7 +103,10 @@ class Report:
 
 
 def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
-    """Figures of the clips' values by measure; values that are nan do not count, nor measures without any."""
+    """Figures by measure of rows, one for each clip or replication.
+
+    Values that are nan do not count, nor do measures without any other.
+    """
     figures = {}
     for name in dict.fromkeys(key for row in rows for key in row):
         values = np.array([row[name] for row in rows if name in row and not math.isnan(row[name])])
@@ -104,7 +118,8 @@ def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
 
 def _table(section: Section) -> str:
     columns = list(section.columns)
-    names = list(dict.fromkeys(name for column in section.columns.values() for name in column))
+    measured = {name for column in section.columns.values() for name in column}
+    names = [name for name in MEASURES if name in measured]
     lines = [
         f"## {section.title}",
         "",
@@ -113,19 +128,19 @@ def _table(section: Section) -> str:
         f"| | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
     ]
-    clips = {c: max((f.clips for f in section.columns[c].values()), default=0) for c in columns}
+    counts = {c: max((f.count for f in section.columns[c].values()), default=0) for c in columns}
     for name in names:
         measure = MEASURES[name]
-        cells = [_cell(section.columns[c].get(name), measure, clips[c]) for c in columns]
+        cells = [_cell(section.columns[c].get(name), measure, counts[c], section.over) for c in columns]
         lines.append(f"| {measure.words}, {measure.unit} | {' | '.join(cells)} |")
-    lines.append(f"| clips | {' | '.join(map(str, clips.values()))} |")
+    lines.append(f"| {section.over} | {' | '.join(map(str, counts.values()))} |")
     return "\n".join(lines)
 
 
-def _cell(figure: Figure | None, measure: Measure, clips: int) -> str:
+def _cell(figure: Figure | None, measure: Measure, count: int, over: str) -> str:
     if figure is None:
         return "-"
     mean, interval = (
         f"{measure.factor * value:.{measure.digits}f}" for value in (figure.mean, figure.interval)
     )
-    return f"{mean} ± {interval}" + ("" if figure.clips == clips else f" ({figure.clips} clips)")
+    return f"{mean} ± {interval}" + ("" if figure.count == count else f" ({figure.count} {over})")

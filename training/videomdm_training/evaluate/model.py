@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluate a model on the held-out clips of a packed data set.
 
-Three parts: the lifter alone, lifting with the prior, and generation.  Footage is synthetic: cameras as VideoMDM
-draws them, and a detector's errors.  Every number comes from the seed.
+Three parts: the lifter alone, lifting with the prior, and words to motion.  Footage is synthetic: cameras as
+VideoMDM draws them, and a detector's errors.  Every number comes from the seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,53 +23,99 @@ from videomdm.errors import UserError
 from videomdm.lifting import Footage, LiftSettings, first_guess, lift_footage
 from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
-from videomdm.pipeline import Pipeline, TextRequest
+from videomdm.pipeline import Pipeline
 
 from ..clips import Batch
 from ..datasets.pack import Pack, Segment
-from ..sources import joints, position_clips, usable
+from ..sources import position_clips, usable
 from ..views import CameraConfig, DetectorConfig, View, observe, sample_cameras
 from . import lifting, physical
+from .evaluator import FrozenEvaluator
 from .figures import Report, Section, summarise
+from .sampling import SamplingSettings
+from .words import WordsSettings, words_section
 
-TEACHER_CLIPS, LIFTED_CLIPS, GENERATED_CLIPS = 128, 20, 48  # of a split, where no limit is given
+PARTS = ("lifter", "prior", "words")
+SPLITS = ("test", "val", "beside_test")
+TEACHER_CLIPS, LIFTED_CLIPS = 128, 20  # of a split, where no limit is given
 BATCH = 16
-STEPS, GUIDANCE = 20, 2.5
 
 
-def evaluate(model: str, pack: Path, limit: int = 0, seed: int = 0) -> Report:
-    """Evaluate ``model`` (name or folder) on "val" and, for the lifter, "test" of a pack.
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What to measure, and on what.
 
-    ``limit`` is the number of clips in each part; 0 takes the defaults.  UserError where there is nothing to
-    evaluate on.
+    parts:        of ``PARTS``.
+    beside:       further models (names or folders) for a column each in the table of words to motion.
+    split:        where the captions of words to motion are from.
+    limit:        clips in each part; 0 takes 128 for the lifter, 20 for the prior, and the whole split for words.
+    replications: of words to motion.
+    evaluator:    file of another evaluator than the one that ships with the package.
+    """
+
+    parts: Sequence[str] = PARTS
+    beside: Sequence[str] = ()
+    split: str = "test"
+    limit: int = 0
+    replications: int = 20
+    seed: int = 0
+    evaluator: Path | None = None
+
+
+def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
+    """Evaluate ``model`` (name or folder) on held-out segments of a pack.
+
+    UserError where there is nothing to evaluate on.
     """
     pipeline = Pipeline.load(model)
     data = Pack.load(pack)
-    held_out = {split: usable(data.select(split)) for split in ("val", "test")}
-    if not held_out["val"]:
-        raise UserError(f"{pack} has no segments for validation.", 'Give some of them the split "val".')
-    sections = []
-    if pipeline.lifter is not None:
-        chosen = {k: _subset(v, limit or TEACHER_CLIPS, seed) for k, v in held_out.items() if v}
-        sections.append(lifter_section(pipeline.lifter, data, chosen, pipeline.device, seed))
+    seed, limit = settings.seed, settings.limit
+    facts: dict[str, Any] = {"model": pipeline.info.name, "data": pack.name, "seed": seed, "limit": limit}
+    sections: list[Section] = []
+    footage = [part for part in ("lifter", "prior") if part in settings.parts and pipeline.lifter is not None]
+    if pipeline.lifter is not None and "lifter" in footage:
+        splits = {split: _held_out(data, split, limit or TEACHER_CLIPS, seed) for split in ("val", "test")}
+        sections.append(lifter_section(pipeline.lifter, data, splits, pipeline.device, seed))
+    if "prior" in footage:
         sections.append(
-            prior_section(pipeline, data, _subset(held_out["val"], limit or LIFTED_CLIPS, seed), seed)
+            prior_section(pipeline, data, _held_out(data, "val", limit or LIFTED_CLIPS, seed), seed)
         )
-    chosen_val = _subset(held_out["val"], limit or GENERATED_CLIPS, seed)
-    sections.append(generation_section(pipeline, data, chosen_val, seed))
-    settings = {
-        "model": pipeline.info.name,
-        "data": pack.name,
-        "seed": seed,
-        "limit": limit,
-        "denoising steps": STEPS,
-        "guidance": GUIDANCE,
-        "frames per second": FPS,
-        "camera": _told(CameraConfig()),
-        "detector": _told(DetectorConfig()),
-        "device": pipeline.device.type,
-    }
-    return Report(settings, tuple(sections))
+    if footage:
+        facts |= {"camera": _told(CameraConfig()), "detector": _told(DetectorConfig())}
+    if "words" in settings.parts:
+        evaluator = FrozenEvaluator.load(settings.evaluator)
+        models = _with_names(pipeline, [Pipeline.load(name) for name in settings.beside])
+        words = WordsSettings(settings.replications, seed)
+        chosen = _held_out(data, settings.split, limit, seed)
+        sections.append(words_section(models, data, chosen, evaluator, words))
+        facts |= {"split of the captions": settings.split, "evaluator": f"SHA-256 {evaluator.digest}"}
+    sampling = SamplingSettings()
+    facts |= {"denoising steps": sampling.steps, "guidance": sampling.guidance}
+    facts |= {"frames per second": FPS, "device": pipeline.device.type}
+    return Report(facts, tuple(sections))
+
+
+def _held_out(data: Pack, split: str, count: int, seed: int) -> list[Segment]:
+    """``count`` segments of a split drawn without repetition, or all where ``count`` is 0; UserError for none."""
+    segments = usable(data.select(split))
+    if not segments:
+        raise UserError(
+            f"The data set has no segments of the split {split}.",
+            f"Give some of its segments the split {split}, or measure other --part or --split.",
+        )
+    order = np.random.default_rng(seed).permutation(len(segments))
+    return [segments[i] for i in order[: count or None]]
+
+
+def _with_names(first: Pipeline, others: Sequence[Pipeline]) -> dict[str, Pipeline]:
+    """Models by name, a number behind those of the same name."""
+    named: dict[str, Pipeline] = {}
+    for pipeline in (first, *others):
+        name, number = pipeline.info.name, 2
+        while name in named:
+            name, number = f"{pipeline.info.name} ({number})", number + 1
+        named[name] = pipeline
+    return named
 
 
 def lifter_section(
@@ -97,7 +145,9 @@ def prior_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], s
     assert pipeline.lifter is not None
     text, mask = pipeline.encoder([""])
     denoise = text_guided(pipeline.denoiser, text.to(pipeline.device), mask.to(pipeline.device), 1.0)
-    settings = LiftSettings(seed=seed, steps=STEPS, window=pipeline.denoiser.config.max_frames)
+    settings = LiftSettings(
+        seed=seed, steps=SamplingSettings().steps, window=pipeline.denoiser.config.max_frames
+    )
     alone: list[dict[str, float]] = []
     guided: list[dict[str, float]] = []
     real: list[dict[str, float]] = []
@@ -124,23 +174,6 @@ def prior_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], s
     return Section("Lifting with the prior", notes, columns)
 
 
-def generation_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], seed: int) -> Section:
-    """Physical measures of motions made from held-out captions, and of the captioned motions themselves."""
-    made, real = [], []
-    for number, segment in enumerate(tqdm(segments, desc="generation", unit="clip")):
-        truth = joints(data, segment).numpy()
-        seconds = min(len(truth) / FPS, pipeline.info.max_seconds)
-        request = TextRequest(segment.captions[0], seconds, seed + number, GUIDANCE, STEPS)
-        made.append(physical.measure(pipeline.generate(request)[0].positions, FPS))
-        real.append(physical.measure(truth, FPS))
-    notes = (
-        f"Motions made from held-out captions, as long as the captioned motion, beside those motions.  A toe stands "
-        f"where it is lower than {physical.CONTACT_HEIGHT:g} m over two frames, and slides above "
-        f"{physical.SLIDING_SPEED:g} m/s; below the floor means by more than {physical.BELOW_FLOOR:g} m; Y is up."
-    )
-    return Section("Generation", notes, {"generated": summarise(made), "real": summarise(real)})
-
-
 def _in_world(positions: Tensor, truth: np.ndarray) -> dict[str, float]:
     turned = lifting.turn_onto(positions.cpu().numpy(), truth)
     errors = lifting.measure(turned, truth, FPS)
@@ -165,12 +198,6 @@ def _views(
             camera: Camera = sample_cameras(positions, batch.mask, generator, CameraConfig())
             yield batch, observe(positions, camera, generator, DetectorConfig())
             bar.update(len(index))
-
-
-def _subset(segments: Sequence[Segment], count: int, seed: int) -> list[Segment]:
-    """``count`` segments drawn without repetition, or all."""
-    order = np.random.default_rng(seed).permutation(len(segments))[:count]
-    return [segments[i] for i in order]
 
 
 def _told(config: CameraConfig | DetectorConfig) -> str:

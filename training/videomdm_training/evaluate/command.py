@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train evaluate`` and ``videomdm train evaluator``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+_pack = click.argument("pack", type=click.Path(path_type=Path))
+
+
+@click.command()
+@click.argument("model")
+@_pack
+@click.option(
+    "-o",
+    "--out",
+    "folder",
+    default=Path("evaluation"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for evaluation.md and evaluation.json.",
+)
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["lifter", "prior", "words"]),
+    help="Measure only this; may be given several times.  [default: all]",
+)
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="MODEL",
+    help="Another model beside it in the table of words to motion.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "val", "beside_test"]),
+    default="test",
+    show_default=True,
+    help="Whose captions to ask for.",
+)
+@click.option(
+    "--replications",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How often to ask for all captions.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Clips in each part.  [default: 128 for the lifter, 20 for the prior, the whole split for words]",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of clips, views, noise."
+)
+@click.option(
+    "--evaluator",
+    type=click.Path(path_type=Path),
+    help="File of another evaluator than the one that ships with the package.",
+)
+def evaluate(
+    model: str,
+    pack: Path,
+    folder: Path,
+    parts: tuple[str, ...],
+    beside: tuple[str, ...],
+    split: str,
+    replications: int,
+    limit: int | None,
+    seed: int,
+    evaluator: Path | None,
+) -> None:
+    """Measure MODEL (name or folder) on PACK's held-out clips: lifting, lifting with the prior, words to motion."""
+    from .model import PARTS, EvaluationSettings
+    from .model import evaluate as evaluate_model
+
+    settings = EvaluationSettings(parts or PARTS, beside, split, limit or 0, replications, seed, evaluator)
+    report = evaluate_model(model, pack, settings)
+    click.echo(report.markdown())
+    for path in report.write(folder):
+        click.echo(path)
+
+
+@click.command()
+@_pack
+@click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
+)
+@click.option(
+    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
+)
+def evaluator(
+    pack: Path,
+    folder: Path,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+    licence: str,
+) -> None:
+    """Train the evaluator of words to motion on PACK's training segments; goes on where it stopped."""
+    from ..configuration import load_config, store_config
+    from ..datasets.pack import Pack
+    from .fit_evaluator import NAME, EvaluatorConfig, fit_evaluator
+
+    settings = load_config(EvaluatorConfig, config, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    data = Pack.load(pack)
+    store_config(settings, folder / "config.json")
+    facts: dict[str, object] = {"licence": licence, "data": data.notes.get("credit", "")}
+    outcome = fit_evaluator(data, settings, folder, facts)
+    state = "finished" if outcome.finished else "stopped; run the same command to go on"
+    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {folder / NAME}")
