@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A batch from beginning to end: what is left to do is done, published and noted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .jobs import BatchJob, Hashes
+from .ledger import Ledger, is_done
+from .pool import Engine, Task
+from .shard import Shard
+
+MODULE = "videomdm_blender.batch.retargeting"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job of this run, and whether an earlier run has done it."""
+
+    job: BatchJob
+    key: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended; ``entry`` is its line in the report."""
+
+    job: BatchJob
+    entry: dict[str, Any]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has no result."""
+        return self.entry["status"] != "done"
+
+
+def plan(jobs: Sequence[BatchJob], out: Path, shard: Shard) -> list[Planned]:
+    """The jobs of a shard, those with the same rig together, and which of them are done."""
+    hashes, done = Hashes(), Ledger(out, shard).done()
+    mine = shard.part(jobs)
+    keys = [hashes.key(job) for job in mine]
+    return [Planned(job, key, is_done(job, key, done, out)) for job, key in zip(mine, keys, strict=True)]
+
+
+def execute(
+    planned: Sequence[Planned],
+    out: Path,
+    shard: Shard,
+    *,
+    engine: Engine,
+    count: int | None,
+    limit: float,
+    ended: Callable[[Ended], None],
+) -> None:
+    """Do what is not done yet; ``ended`` hears of each job as it ends.
+
+    Files are made in a folder beside their places and moved there by this process alone, all files of a job
+    once all are complete.  So a worker that outlives a killed supervisor cannot publish anything.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    staging = out / f".staging{shard.suffix}"
+    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+    ledger, hashes = Ledger(out, shard), Hashes()
+    by_key = {entry.key: entry.job for entry in planned if not entry.done}
+    tasks = [_task(key, job, staging, hashes) for key, job in by_key.items()]
+    try:
+        for task, answer in engine(MODULE, tasks, count, limit, staging / "workers"):
+            job = by_key[task.key]
+            entry = _entry(task, job, answer, out)
+            ledger.note(entry)
+            ended(Ended(job, entry))
+    finally:
+        _remove(staging)
+
+
+def _task(key: str, job: BatchJob, staging: Path, hashes: Hashes) -> Task:
+    folder = (staging / key).resolve()
+    settings = {
+        "clip": str(job.clip.resolve()),
+        "rig": str(job.rig.resolve()),
+        "armature": job.armature,
+        "mapping": str(job.mapping.resolve()) if job.mapping else "",
+        "fps": job.fps,
+        "start_frame": job.start_frame,
+        "in_place": job.in_place,
+        "controls": job.controls,
+    }
+    outs = [str(folder / f"{Path(job.name).name}.{suffix}") for suffix in job.formats]
+    request = {"job": settings, "outs": outs, "rig_hash": hashes.of(job.rig)}
+    return Task(key, str(job.rig), request)
+
+
+def _entry(task: Task, job: BatchJob, answer: dict[str, Any], out: Path) -> dict[str, Any]:
+    """The line of the report; publishes the files of a job that is done."""
+    entry = {
+        "key": task.key,
+        "status": "failed",
+        "clip": str(job.clip),
+        "rig": str(job.rig),
+        "name": job.name,
+        "seconds": answer["seconds"],
+        "memory_mb": answer.get("memory_mb"),
+        "ended": round(time.time(), 3),
+    }
+    if "error" in answer:
+        message, advice, code = answer["error"]
+        return entry | {"message": message, "advice": advice, "code": code}
+    files: dict[str, int] = {}
+    try:
+        for made, place in zip(task.job["outs"], job.outs(out), strict=True):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            size = Path(made).stat().st_size
+            os.replace(made, place)
+            files[place.relative_to(out).as_posix()] = size
+    except OSError as error:
+        return entry | {
+            "message": f"A file could not be moved into {out} ({error.strerror}).",
+            "advice": "See that the disk has room and nobody holds the file open.",
+            "code": "no-write",
+        }
+    done = answer["done"]
+    told = {name: done[name] for name in ("family", "bones", "frames", "fps", "notes")}
+    return entry | {"status": "done", "files": files} | told
+
+
+def _remove(staging: Path) -> None:
+    """Remove the folder; on some systems a process that was just ended still holds its log for a moment."""
+    for _ in range(20):
+        shutil.rmtree(staging, ignore_errors=True)
+        if not staging.exists():
+            return
+        time.sleep(0.05)
