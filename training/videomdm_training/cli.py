@@ -13,6 +13,7 @@ from .evaluate.command import evaluate, evaluator
 from .finetune.command import finetune
 from .prepare import prepare
 from .recipe import base
+from .teacher.command import lifted, teacher
 from .study.command import study
 from .theory.command import theory
 
@@ -29,6 +30,8 @@ train.add_command(prepare)
 train.add_command(finetune)
 train.add_command(theory)
 train.add_command(base)
+train.add_command(teacher)
+train.add_command(lifted)
 train.add_command(evaluate)
 train.add_command(evaluator)
 train.add_command(study)
