@@ -9,21 +9,28 @@ from . import preferences
 from .connection import hub
 from .connection import ops as connection_ops
 from .connection import panel as connection_panel
-from .generate import jobs, property_group
+from .generate import jobs, property_group, take_ops, take_panel
 from .generate import ops as generate_ops
 from .generate import panel as generate_panel
 from .library import ops as library_ops
 from .library import panel as library_panel
+from .mapping import ops as mapping_ops
+from .mapping import panel as mapping_panel
+from .mapping import property_group as mapping_group
 
 CLASSES: tuple[type, ...] = (
     *preferences.CLASSES,
     *property_group.CLASSES,
     *connection_ops.CLASSES,
     *generate_ops.CLASSES,
+    *take_ops.CLASSES,
     *library_ops.CLASSES,
+    *mapping_ops.CLASSES,
     *connection_panel.CLASSES,
     *generate_panel.CLASSES,
+    *take_panel.CLASSES,
     *library_panel.CLASSES,
+    *mapping_panel.CLASSES,
 )
 
 
@@ -33,6 +40,7 @@ def register_all(package: str) -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     property_group.attach()
+    mapping_group.attach()
     hub.hub.listeners.append(jobs.hear)
     hub.hub.chores.append(jobs.apply_arrived)
     hub.install()
@@ -42,6 +50,7 @@ def unregister_all() -> None:
     """Hang up, stop a backend of ours, and take everything back."""
     hub.remove()
     jobs.desk.clear()
+    mapping_group.detach()
     property_group.detach()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

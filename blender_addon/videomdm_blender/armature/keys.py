@@ -86,6 +86,15 @@ def _fill(fcurve: bpy.types.FCurve, keys: Single, interpolation: str) -> None:
         points.foreach_set("interpolation", np.full(count, INTERPOLATIONS[interpolation], np.int32))
 
 
+def keyed_bones(action: bpy.types.Action) -> set[str]:
+    """The bones that a take's Action keys."""
+    strip = action.layers[0].strips[0]
+    assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+    bag = strip.channelbag(action.slots[0])
+    assert bag is not None
+    return {group.name for group in bag.groups}
+
+
 def mark_cyclic(action: bpy.types.Action, frames: range) -> None:
     """Tell Blender that an Action is a loop from its first frame to its last: strips and exporters heed it."""
     action.use_frame_range = True

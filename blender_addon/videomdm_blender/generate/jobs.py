@@ -22,9 +22,12 @@ from videomdm.motion import Motion
 
 from ..armature.apply import Applied
 from ..armature.apply import apply_take as apply_to_rig
+from ..armature.keys import keyed_bones
+from ..armature.standing import Standing
 from ..connection.hub import hub
 from ..connection.session import Ended, Event, Phase, Session
 from ..controls.limb import Controls
+from ..edit.settings import TakeSettings
 from .property_group import settings
 
 log = logging.getLogger(__name__)
@@ -117,6 +120,21 @@ class Job:
         return self.state in ENDS
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A take that was put on an armature.
+
+    standing: how the armature was before.
+    bones:    what the take keys.
+    """
+
+    take: Take
+    settings: TakeSettings
+    start_frame: int
+    standing: Standing
+    bones: frozenset[str]
+
+
 class Desk:
     """All jobs and takes of this Blender.  ``current`` is the newest job."""
 
@@ -129,9 +147,12 @@ class Desk:
         self.stored: list[protocol.Take] = []  # of the backend's library, as far as it was asked
         self.listing = ""  # id of the last question for them
 
+        self.shown: dict[int, Shown] = {}  # by the session id of the Action
+
     def clear(self) -> None:
         """Forget everything."""
         self.jobs.clear()
+        self.shown.clear()
         self.takes.clear()
         self.stored.clear()
         self.current = self.error = None
@@ -193,8 +214,19 @@ def cancel(job: Job) -> None:
         job.state = State.CANCELLING
 
 
-def apply_take(take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, start_frame: int) -> Applied:
-    """Put a take on an armature as a new Action; UserError where that is impossible."""
+def apply_take(
+    take: Take,
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    start_frame: int,
+    chosen: TakeSettings | None = None,
+) -> Applied:
+    """Put a take on an armature as a new Action; UserError where that is impossible.
+
+    chosen: settings of the take, those of the sidebar if None.
+    """
+    chosen = chosen or settings(scene).take.chosen()
+    standing = Standing.of(armature)
     applied = apply_to_rig(
         scene,
         armature,
@@ -202,9 +234,36 @@ def apply_take(take: Take, scene: bpy.types.Scene, armature: bpy.types.Object, s
         name=take.name,
         start_frame=start_frame,
         controls=Controls[settings(scene).controls],
+        settings=chosen,
     )
+    bones = frozenset(keyed_bones(applied.action))
+    desk.shown[applied.action.session_uid] = Shown(take, chosen, start_frame, standing, bones)
     desk.error, desk.notes = None, applied.notes
     return applied
+
+
+def shown_by(armature: bpy.types.Object) -> Shown | None:
+    """The take of this session that the armature's Action is, if it is one."""
+    data = armature.animation_data
+    if data is None or data.action is None:
+        return None
+    return desk.shown.get(data.action.session_uid)
+
+
+def replace_take(
+    shown: Shown, scene: bpy.types.Scene, armature: bpy.types.Object, chosen: TakeSettings
+) -> Applied:
+    """Put the take on again in place of the Action that shows it, as if that had never been; both stay in the file.
+
+    UserError where that is impossible, and nothing changed.
+    """
+    now = Standing.of(armature)
+    shown.standing.restore(armature, shown.bones)
+    try:
+        return apply_take(shown.take, scene, armature, shown.start_frame, chosen)
+    except BaseException:
+        now.restore(armature, shown.bones)
+        raise
 
 
 def take_name(prompt: str) -> str:

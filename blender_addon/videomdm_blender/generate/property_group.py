@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from videomdm import limits, protocol
 
 from ..controls.limb import Controls
+from .take_settings import VIDEOMDM_PG_take
 
 DEFAULTS = protocol.TextJob(prompt="")
 
@@ -80,6 +81,8 @@ class VIDEOMDM_PG_generate(bpy.types.PropertyGroup):
         default=Controls.FK.name,
     )
 
+    take: PointerProperty(type=VIDEOMDM_PG_take)
+
     def request(self) -> protocol.TextJob:
         """The settings as a job for the backend."""
         return protocol.TextJob(
@@ -110,4 +113,4 @@ def detach() -> None:
     del bpy.types.Scene.videomdm  # type: ignore[attr-defined]  # a property of ours
 
 
-CLASSES = (VIDEOMDM_PG_generate,)
+CLASSES = (VIDEOMDM_PG_take, VIDEOMDM_PG_generate)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How takes are put on rigs, as the sidebar asks for it; saved with the scene."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty
+
+from ..edit.settings import TakeSettings
+
+DEFAULTS = TakeSettings()
+
+
+class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
+    """The fields of ``TakeSettings``."""
+
+    root: EnumProperty(
+        name="Travel",
+        description="Who goes the way over the floor",
+        items=[
+            ("hips", "Hips", "The hips carry the body, as in the motion"),
+            ("in-place", "In Place", "Nobody: the character stays where it stands"),
+            ("bone", "Root Bone", "The bone above the hips; it begins where it is"),
+            ("object", "Object", "The armature object; it begins where it is"),
+        ],
+        default=DEFAULTS.root,
+    )
+    heading: BoolProperty(
+        name="Heading, Too",
+        description="Root bone or object also turn with the character",
+        default=DEFAULTS.heading,
+    )
+    mirror: BoolProperty(name="Mirror", description="Left and right change places", default=DEFAULTS.mirror)
+    loop: EnumProperty(
+        name="Loop",
+        description="Lead the end of the motion back to its beginning",
+        items=[
+            ("off", "Off", "As it is"),
+            ("whole", "Whole Motion", "The whole motion repeats"),
+            ("best", "Best Stretch", "The stretch of it that repeats best; the rest is left out"),
+        ],
+        default=DEFAULTS.loop,
+    )
+    loop_window: FloatProperty(
+        name="Seam",
+        description="Seconds around the seam that take up the difference",
+        default=DEFAULTS.loop_window,
+        min=0.0,
+        soft_max=2.0,
+        max=10.0,
+        precision=2,
+    )
+    cycles: BoolProperty(
+        name="Repeat",
+        description="Let the loop repeat for ever by modifiers on its curves",
+        default=DEFAULTS.cycles,
+    )
+    interpolation: EnumProperty(
+        name="Interpolation",
+        description="Between keys",
+        items=[
+            ("linear", "Linear", "Straight"),
+            ("bezier", "Bezier", "Smooth, with handles that follow the motion"),
+            ("constant", "Constant", "Poses are held"),
+        ],
+        default=DEFAULTS.interpolation,
+    )
+    reduce_degrees: FloatProperty(
+        name="Reduce Keys",
+        description="Leave out keys as long as no bone turns by more degrees than this away; 0 keeps all",
+        default=DEFAULTS.reduce_degrees,
+        min=0.0,
+        soft_max=10.0,
+        max=45.0,
+        precision=2,
+    )
+    reduce_millimetres: FloatProperty(
+        name="Feet, mm",
+        description="How far the body and standing feet may be away where keys are left out",
+        default=DEFAULTS.reduce_millimetres,
+        min=0.1,
+        soft_max=50.0,
+        max=1000.0,
+        precision=1,
+    )
+    blend_in: FloatProperty(
+        name="Blend In",
+        description="Seconds over which the take grows out of the animation that is there",
+        default=DEFAULTS.blend_in,
+        min=0.0,
+        soft_max=3.0,
+        max=60.0,
+        precision=2,
+    )
+    blend_out: FloatProperty(
+        name="Blend Out",
+        description="Seconds over which it returns to that animation",
+        default=DEFAULTS.blend_out,
+        min=0.0,
+        soft_max=3.0,
+        max=60.0,
+        precision=2,
+    )
+    align: BoolProperty(
+        name="Start Where It Stands",
+        description="A take that is blended in starts where the character stands, facing as it does",
+        default=DEFAULTS.align,
+    )
+    push_down: BoolProperty(
+        name="Push Down",
+        description="Make the take a strip on an NLA track of its own",
+        default=DEFAULTS.push_down,
+    )
+
+    def chosen(self) -> TakeSettings:
+        """The settings; what the panel shows as having no effect has none."""
+        loops, sparse = self.loop != "off", self.interpolation != "constant"
+        return TakeSettings(
+            root=self.root,
+            heading=self.heading,
+            mirror=self.mirror,
+            loop=self.loop,
+            loop_window=round(self.loop_window, 3),
+            cycles=self.cycles and loops,
+            reduce_degrees=round(self.reduce_degrees, 3) if sparse else 0.0,
+            reduce_millimetres=round(self.reduce_millimetres, 3),
+            interpolation=self.interpolation,
+            blend_in=0.0 if loops else round(self.blend_in, 3),
+            blend_out=0.0 if loops else round(self.blend_out, 3),
+            align=self.align,
+            push_down=self.push_down,
+        )
