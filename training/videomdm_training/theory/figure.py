@@ -120,7 +120,8 @@ def wrong_depth(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]
         camera = cameras(azimuth, torch.zeros_like(azimuth), torch.full_like(azimuth, distance))
         found.append([measured(truth, moved_in_depth(truth, camera, p), camera).mean() for p in DEPTHS])
         law.append([depth_bias(truth, camera, p).mean() for p in DEPTHS])
-    return torch.tensor(found) / usual, torch.tensor(law) / usual
+    double = torch.float64
+    return torch.tensor(found, dtype=double) / usual, torch.tensor(law, dtype=double) / usual
 
 
 def uneven_azimuth(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -142,7 +143,7 @@ def uneven_azimuth(count: int, generator: torch.Generator) -> tuple[Tensor, Tens
             row.append(float(loss / along.square().sum(-1).mean()))
         found.append(row)
         law.append(axis_weights(torch.zeros((), dtype=torch.float64), (concentrated_harmonic(k), 0.0)))
-    return torch.tensor(found), torch.stack(law)
+    return torch.tensor(found, dtype=torch.float64), torch.stack(law)
 
 
 def find(count: int = 200, seed: int = 0) -> Findings:
