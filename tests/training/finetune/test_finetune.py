@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from videomdm.errors import UserError  # noqa: E402 (after the skip)
+from videomdm.camera import orbit, project  # noqa: E402 (after the skip)
+from videomdm.camera_fit import intrinsics_guess, to_pixels  # noqa: E402
+from videomdm.errors import UserError  # noqa: E402
+from videomdm.keypoints import Keypoints  # noqa: E402
+from videomdm.keypoints.layout import COUNT, INDEX  # noqa: E402
 from videomdm.model.adapter import load_adapter, load_denoiser  # noqa: E402
 from videomdm.model.registry import available_models  # noqa: E402
 from videomdm.motion.bvh import write_bvh  # noqa: E402
 from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm.motion.representation import encode  # noqa: E402
+from videomdm.motion.skeleton import JOINT_NAMES  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
 from videomdm_training.finetune.clips import read_clips  # noqa: E402
 from videomdm_training.finetune.finetune import Base  # noqa: E402
@@ -31,6 +37,18 @@ QUICK = (
     "engine.accelerator=cpu", "engine.steps=6", "engine.save_every=2", "engine.log_every=2", "batch=4",
     "rehearsal.clips=6", "rehearsal.batch=4",
 )  # fmt: skip
+
+
+def keypoints_of(joints: np.ndarray) -> Keypoints:
+    """What a detector would report of joints (T, 22, 3) from five metres away."""
+    camera = orbit(np.array([0.0, 1.0, 1.0]), np.array(0.4), np.array(-0.1), np.array(5.0))
+    pixels = to_pixels(project(camera.to_camera(joints.astype(float)))[0], intrinsics_guess(1280, 720))
+    points, confidence = np.zeros((len(joints), COUNT, 2)), np.zeros((len(joints), COUNT))
+    for side in ("left", "right"):
+        for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"):
+            points[:, INDEX[f"{side}_{name}"]] = pixels[:, JOINT_NAMES.index(f"{side}_{name}")]
+            confidence[:, INDEX[f"{side}_{name}"]] = 0.9
+    return Keypoints(points, confidence, 20.0, 1280, 720, source="camera")
 
 
 def log(folder: Path) -> list[dict]:
@@ -156,6 +174,22 @@ def test_training_through_merged_weights_is_what_loading_merges(run_folder, tune
     with torch.no_grad():
         assert torch.allclose(training(x, t, *text), loaded(x, t, *text), atol=1e-6)
     assert {name.split(".")[0] for name, _ in training.named_parameters()} == {"adapter"}
+
+
+def test_footage_supervises_in_2d_also_beside_clips(train: Train, run_folder, studio, tmp_path):
+    data = tmp_path / "seen"
+    data.mkdir()
+    for number in range(2):
+        keypoints_of(person(50, walking=1.0, phase=number)).save(data / f"walk{number}.json")
+        (data / f"walk{number}.txt").write_text("the mascot walks\n")
+    words = ("finetune", "--from", run_folder, "--data", data, "-o")
+    train(*words, tmp_path / "seen_only", settings=(*QUICK, "engine.steps=2"))
+    shutil.copy(studio / "take0.npz", data)
+    train(*words, tmp_path / "both", settings=(*QUICK, "engine.steps=2"))
+    for name, clips in (("seen_only", 2), ("both", 3)):
+        assert {"position", "velocity", "alignment"} <= log(tmp_path / name)[-1].keys()
+        meta = load_adapter(tmp_path / name / "adapter.safetensors")[1]
+        assert (meta["supervision"], meta["clips"]) == ("2d", clips)
 
 
 def test_clips_are_read_as_they_were_written(studio, tmp_path):

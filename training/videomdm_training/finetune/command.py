@@ -17,7 +17,7 @@ import click
     "--data",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of clips (.npz, .bvh) and captions (.txt).",
+    help="Folder of clips (.npz, .bvh) or keypoints of footage (.json), and captions (.txt).",
 )
 @click.option(
     "-o",

@@ -26,7 +26,7 @@ from ..captions import CaptionTable
 from ..configuration import resolved
 from ..fit import FitConfig, LossConfig, VideoMDM
 from ..normalisation import Normalisation
-from ..teacher.supervision import Supervision
+from ..teacher.supervision import Supervision, SupervisionConfig
 from ..views import CameraConfig, DetectorConfig
 from .network import AdaptedDenoiser
 from .rehearsal import HELD_PROMPTS, PROMPTS, Rehearsal, RehearsalConfig, forgetting
@@ -48,6 +48,7 @@ class FinetuneConfig:
     motions: clips of 3D motion are supervised by their 3D; with "2d" they are looked at by synthetic cameras and
              only their keypoints supervise, as those of footage always do.
     loss:    the terms of 2D supervision.
+    known:   what training knows of a clip: which teacher, which cameras.
     """
 
     engine: engine.EngineConfig = field(default_factory=_engine)
@@ -60,6 +61,7 @@ class FinetuneConfig:
     )
     camera: CameraConfig = field(default_factory=CameraConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    known: SupervisionConfig = field(default_factory=SupervisionConfig)
     batch: int = 16
     views: int = 2
     align_teacher: bool = True
@@ -68,9 +70,18 @@ class FinetuneConfig:
     def as_fit(self, sizes: DenoiserConfig, diffusion_steps: int, loss: LossConfig) -> FitConfig:
         """The settings of a training from scratch that has the same losses; checks them."""
         return FitConfig(
-            self.engine, sizes, loss, self.camera, self.detector, self.batch, self.views, self.align_teacher,
-            self.mirror, diffusion_steps,
-        )  # fmt: skip
+            engine=self.engine,
+            sizes=sizes,
+            loss=loss,
+            camera=self.camera,
+            detector=self.detector,
+            known=self.known,
+            batch=self.batch,
+            views=self.views,
+            align_teacher=self.align_teacher,
+            mirror=self.mirror,
+            diffusion_steps=diffusion_steps,
+        )
 
 
 @dataclass(frozen=True)

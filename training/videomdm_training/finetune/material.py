@@ -12,6 +12,8 @@ from videomdm.model.text import text_encoder
 
 from .. import engine
 from ..captions import CaptionTable
+from ..datasets.footage import is_footage, read_footage
+from ..teacher.footage import footage_supervision
 from ..teacher.supervision import Supervision, build_supervision
 from .clips import read_clips, source_clips
 from .finetune import Base, FinetuneConfig, add_prompts
@@ -36,29 +38,50 @@ class Material:
 
 
 def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
-    """Read a folder of clips; UserError where there are none or one cannot be used."""
+    """Read a folder of clips, of footage, or of both; UserError where there are none or one cannot be used.
+
+    Footage supervises in 2D; clips beside it then do, too.
+    """
     clips = read_clips(folder)
-    if not clips:
+    seen = read_footage(folder) if is_footage(folder) else []
+    if not clips and not seen:
         raise UserError(
-            f"There are no clips in {folder}.", "Give a folder with .npz or .bvh files and their captions."
+            f"There are no clips in {folder}.",
+            "Give a folder with clips (.npz, .bvh) or keypoints (.json, from `videomdm keypoints`), "
+            "and a .txt with the caption beside each.",
         )
+    kind = "2d" if seen else config.motions
     device = engine.fabric_for(config.engine).device
     words = CaptionTable()
-    sources = source_clips(clips, words, config.mirror)
+    parts: list[tuple[Supervision, float]] = []
+    if clips:
+        made = build_supervision(
+            source_clips(clips, words, config.mirror),
+            base.lifter,
+            device,
+            # clips supervised by their own 3D need only one camera, whose view nobody will ask for
+            views=config.views if kind == "2d" else 1,
+            seed=config.engine.seed,
+            camera=config.camera,
+            detector=config.detector,
+            known=config.known,
+            align=config.align_teacher,
+        )
+        parts.append((made, float(len(clips))))
+    if seen:
+        made = footage_supervision(
+            seen,
+            base.lifter,
+            words,
+            device,
+            known=config.known,
+            align=config.align_teacher,
+            mirror=config.mirror,
+        )
+        parts.append((made, float(len(seen))))
     add_prompts(words)
     words.encode(text_encoder(), device)
-    # supervised by their own 3D, they need only one camera, whose view nobody will ask for
-    views = config.views if config.motions == "2d" else 1
-    supervision = build_supervision(
-        sources,
-        base.lifter,
-        device,
-        views=views,
-        seed=config.engine.seed,
-        camera=config.camera,
-        detector=config.detector,
-        align=config.align_teacher,
-    )
-    seconds = sum(clip.motion.seconds for clip in clips)
-    captions = tuple(caption for clip in clips for caption in clip.captions)
-    return Material(supervision, words, config.motions, len(clips), seconds, captions)
+    seconds = sum(c.motion.seconds for c in clips) + sum(c.keypoints.seconds for c in seen)
+    captions = tuple(caption for clip in (*clips, *seen) for caption in clip.captions)
+    supervision = parts[0][0] if len(parts) == 1 else Supervision.join(parts)
+    return Material(supervision, words, kind, len(clips) + len(seen), seconds, captions)
