@@ -14,10 +14,12 @@ from bpy.utils import escape_identifier
 from videomdm.errors import UserError
 from videomdm.motion import Motion
 
+from ..controls.controlled import onto_controls
 from ..controls.finish import finish
 from ..controls.limb import Controls
 from ..edit.blend import Existing, weights
 from ..edit.make import Made, blend_frames, make_take
+from ..edit.posed import Posed
 from ..edit.settings import TakeSettings
 from ..retarget.rig import Mapping, RigRest
 from ..retarget.solve import Options, Take
@@ -39,7 +41,8 @@ TAKE_OVER = frozenset({"IK", "SPLINE_IK", "COPY_ROTATION", "COPY_TRANSFORMS", "C
 class Applied:
     """What became of a motion on a rig.
 
-    notes: what the user should know, one sentence each.
+    mapping: of the bones that show the take; where those follow controls, it is the controls that have keys.
+    notes:   what the user should know, one sentence each.
     """
 
     action: bpy.types.Action
@@ -106,6 +109,8 @@ def apply_take(
         mapping = recognise(rest, name=f"The armature {armature.name}")
     else:
         check(rest, mapping)
+    found, controlled = mapping, onto_controls(armature, rest, mapping)
+    rest, mapping = controlled.rest, controlled.mapping
     start = scene.frame_current if start_frame is None else start_frame
     rate = scene.render.fps / scene.render.fps_base
     made, before = _make(armature, motion, rest, mapping, rate, settings, options, start)
@@ -116,7 +121,8 @@ def apply_take(
     action = write_action(armature, name, tracks, start, settings.interpolation)
     frames = range(start, start + len(made.take.location))
     try:
-        notes += finish(armature, action, mapping, frames, controls)
+        posed = Posed(stance, made.take) if root is None else None
+        notes += finish(armature, action, controlled, frames, controls, posed)
         if settings.loop != "off":
             _make_loop(action, frames, settings, made, root)
     except BaseException:
@@ -125,7 +131,7 @@ def apply_take(
     _assign(armature, action)
     if settings.push_down:
         push_down(armature)
-    return Applied(action, made.take, mapping, start, notes)
+    return Applied(action, made.take, found, start, notes)
 
 
 def _make(

@@ -7,44 +7,56 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..retarget.rig import Mapping
-from ..retarget.slots import SIDES
-from ..rigs import auto_rig_pro, rigify
-from ..rigs.families import family_called
+from ..edit.posed import Posed
+from .controlled import Controlled
 from .curves import Curves
 from .ik import FkLimb, place_ik
-from .limb import Controls, IkLimb, Setting
+from .limb import Controls, Setting
+from .settling import settle
 from .stage import stage
 
-IK_LIMBS: dict[str, tuple[IkLimb, ...]] = {
-    rigify.FAMILY.key: rigify.IK_LIMBS,
-    auto_rig_pro.CONTROLS.key: auto_rig_pro.IK_LIMBS,
-}
-KEPT: dict[str, tuple[Setting, ...]] = {
-    rigify.FAMILY.key: rigify.KEPT,
-    auto_rig_pro.CONTROLS.key: auto_rig_pro.KEPT,
-}
 MISSED = 0.01  # metres that IK may be away from FK before it is told
 
 
 def finish(
     armature: bpy.types.Object,
     action: bpy.types.Action,
-    mapping: Mapping,
+    controlled: Controlled,
     frames: range,
     controls: Controls = Controls.FK,
+    posed: Posed | None = None,
 ) -> tuple[str, ...]:
     """Complete a take that keys the FK controls; returns what the user should know, one sentence each.
 
     Properties that decide what the controls hang on are keyed with the value that they have: the take was made
     for it.  Nothing but ``action`` is changed.
+
+    posed: how the FK controls shall be turned; None where something else moves them, too.
     """
     curves = Curves.of(action, frames.start)
-    for setting in KEPT.get(mapping.family, ()):
+    for setting in controlled.kept:
         _keep(armature, curves, setting)
-    if controls is Controls.FK:
-        return ()
-    limbs = list(_limbs(armature, mapping))
+    notes: tuple[str, ...] = ()
+    if controlled.uncertain and posed is not None:
+        with stage(armature) as place:
+            astray = settle(place, action, posed, frames, controlled.shown)
+        if astray:
+            notes = (f"{', '.join(astray)} of {armature.name} do not follow their controls rigidly.",)
+    if controls is not Controls.FK:
+        notes += _add_ik(armature, action, controlled, frames, controls)
+    return notes
+
+
+def _add_ik(
+    armature: bpy.types.Object,
+    action: bpy.types.Action,
+    controlled: Controlled,
+    frames: range,
+    controls: Controls,
+) -> tuple[str, ...]:
+    curves = Curves.of(action, frames.start)
+    found = (FkLimb.of(armature, controlled.mapping, ik, side) for side, ik in controlled.ik)
+    limbs = [limb for limb in found if limb is not None]
     if not limbs:
         return (f"IK controls are not known of {armature.name}; its FK bones were keyed.",)
     for limb in limbs:
@@ -58,16 +70,6 @@ def finish(
         else:
             curves.set(limb.ik.switch, limb.ik.fk)
     return tuple(_notes(armature, limbs, errors, controls))
-
-
-def _limbs(armature: bpy.types.Object, mapping: Mapping) -> Iterator[FkLimb]:
-    family = family_called(mapping.family)
-    for number, side in enumerate(SIDES):
-        for ik in IK_LIMBS.get(mapping.family, ()):
-            word = family.sides[number] if family is not None else side
-            limb = FkLimb.of(armature, mapping, ik.on(word), side)
-            if limb is not None:
-                yield limb
 
 
 def _keep(armature: bpy.types.Object, curves: Curves, setting: Setting) -> None:

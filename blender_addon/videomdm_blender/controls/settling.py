@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns controls that do not end up as they were meant to, because the rig holds them in a way of its own.
+
+What carries the controls of a rig is read from parents and constraints, and that cannot be complete.  So the take
+is played, and where controls are turned otherwise than wanted, they are turned back; from the hips outwards, since
+what one does the next is carried along by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from videomdm.motion import rotations
+
+from ..edit.posed import Posed
+from ..retarget.frames import compose, inverse
+from ..retarget.rig import Array
+from .curves import Curves
+from .placing import Hold
+from .stage import Stage
+
+PASSES = 12  # as many as there are controls from the hips to the toes, and some
+LOOKS = 5  # frames that are looked at to see whether there is anything to do
+OFF = np.radians(0.5)
+ASTRAY = np.radians(2.0)
+
+
+def wanted_turns(posed: Posed, shown: AnyMapping[str, str] | None = None) -> dict[str, Array]:
+    """Control, or the bone that shows what it does -> (T, 4) how it shall be turned in armature space."""
+    stance = posed.stance
+    bones = {bone: bone for bone in posed.take.bones} if shown is None else shown
+    return {
+        seen: compose(
+            inverse(stance.axes),
+            posed.turn(bone),
+            stance.axes,
+            stance.rest.rotations[stance.rest.index(seen)],
+        )
+        for bone, seen in bones.items()
+    }
+
+
+def off_by(matrices: Array, turns: Array) -> Array:
+    """(T,) radians between how bones with ``matrices`` (T, 4, 4) are turned and ``turns`` (T, 4)."""
+    seen = np.array([Matrix(matrix).to_quaternion() for matrix in matrices], float)
+    return 2.0 * np.arccos(np.clip(np.abs(np.sum(seen * turns, axis=-1)), 0.0, 1.0))
+
+
+def settle(
+    stage: Stage, action: bpy.types.Action, posed: Posed, frames: Sequence[int], shown: AnyMapping[str, str]
+) -> list[str]:
+    """Correct the rotation keys of ``action``; returns the bones that do not follow their controls even then.
+
+    shown: control -> the bone that shows what it does.
+    """
+    wanted = wanted_turns(posed)
+    few = sorted({round(i) for i in np.linspace(0, len(frames) - 1, LOOKS)})
+    look = [frames[i] for i in few]
+    played = stage.play(action, look, list(wanted))
+    if any(off_by(played.matrices[b], turns[few]).max() > OFF for b, turns in wanted.items()):
+        _turn_back(stage, action, wanted, frames)
+    results = wanted_turns(posed, shown)
+    played = stage.play(action, look, list(results))
+    return [b for b, turns in results.items() if np.median(off_by(played.matrices[b], turns[few])) > ASTRAY]
+
+
+def _turn_back(
+    stage: Stage, action: bpy.types.Action, wanted: AnyMapping[str, Array], frames: Sequence[int]
+) -> None:
+    armature, curves = stage.double, Curves.of(action, frames[0])
+    assert isinstance(armature.data, bpy.types.Armature) and armature.pose is not None
+    parents = [p.name for b in wanted if (p := armature.data.bones[b].parent) is not None]
+    for _ in range(PASSES):
+        played = stage.play(action, frames, list(dict.fromkeys([*wanted, *parents])))
+        off = [b for b, turns in wanted.items() if off_by(played.matrices[b], turns).max() > OFF / 2]
+        if not off:
+            break
+        for bone in off:
+            goal = played.matrices[bone].copy()
+            goal[:, :3, :3] = rotations.to_matrix(wanted[bone])
+            _, turns = Hold.of(armature, bone, played).keys(goal)
+            curves.put_rotation(armature.pose.bones[bone], turns)
