@@ -15,6 +15,8 @@ from torch import Tensor
 from videomdm.camera import Camera, orbit, project
 from videomdm.motion.rotations import from_axis_angle, normalise, to_matrix
 
+from .occlusion import HIDDEN_TOGETHER, JOINT_SPREAD, SWAPPED_TOGETHER, hidden_by_body
+
 
 @dataclass(frozen=True)
 class CameraConfig:
@@ -30,16 +32,27 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Errors of a 2D detector, as fractions of the person's height in the image.
+    """Errors of a 2D detector, as fractions of the person's height in the image; 0 turns any of them off.
 
     ``jitter`` is the standard deviation for the least certain joint (confidence 0.5; half of it at confidence 1),
     ``drift`` that of a slow error shared by neighbouring frames.  ``dropout`` sets how often a joint goes unseen
     over a run of frames; the default leaves 4 to 5 % of all joints unseen.
+
+    by_joint:       jitter and drift differ from joint to joint as annotators of COCO do, from 0.4 at the head to
+                    1.3 at the hips; the mean stays.
+    swap:           how often both arms, or both legs, are taken for each other over a run of frames.
+    occlusion:      how often an arm, a leg or both legs are hidden by something over a run of frames.
+    self_occlusion: how often a joint behind another part of the body goes unseen; where it is still reported, its
+                    confidence is half and its errors grow with that.
     """
 
     jitter: float = 0.004
     drift: float = 0.008
     dropout: float = 0.02
+    by_joint: bool = False
+    swap: float = 0.0
+    occlusion: float = 0.0
+    self_occlusion: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,26 +111,50 @@ def perturb_cameras(
 
 
 def observe(positions: Tensor, camera: Camera, generator: torch.Generator, config: DetectorConfig) -> View:
-    """Project clips (B, T, 22, 3) and add a detector's errors: slow drift, jitter, and dropped joints."""
-    exact, visible = project(camera.to_camera(positions))
+    """Project clips (B, T, 22, 3) and add a detector's errors."""
+    seen = camera.to_camera(positions)
+    exact, visible = project(seen)
     B, T, J, _ = exact.shape
     height = (exact[..., 1].amax(-1) - exact[..., 1].amin(-1)).clamp(min=1e-3)[..., None, None]
+    knots = max(2, T // 10)
 
     def smooth(values: Tensor) -> Tensor:
-        """Blend linearly between random values that lie half a second apart."""
+        """Blend (B, knots, N, C) linearly between values that lie half a second apart: (B, T, N, C)."""
         flat = values.permute(0, 2, 3, 1).flatten(1, 2)
-        return (
-            torch.nn.functional.interpolate(flat, size=T, mode="linear").view(B, J, -1, T).permute(0, 3, 1, 2)
-        )
+        blended = torch.nn.functional.interpolate(flat, size=T, mode="linear")
+        return blended.view(B, values.shape[2], -1, T).permute(0, 3, 1, 2)
 
-    knots = max(2, T // 10)
+    def sometimes(chance: float, count: int) -> Tensor:
+        """(B, T, count) bool, true in runs of frames."""
+        random = smooth(torch.rand(B, knots, count, 1, generator=generator, device=exact.device))[..., 0]
+        # midway between two knots a blend of uniform numbers lies below x with a chance of 2 x^2; near a knot, of x
+        return random < math.sqrt(chance / 2)
+
     drift = smooth(torch.randn(B, knots, J, 2, generator=generator, device=exact.device))
     jitter = torch.randn(exact.shape, generator=generator, device=exact.device)
     certainty = smooth(torch.rand(B, knots, J, 1, generator=generator, device=exact.device))[..., 0]
     confidence = 0.5 + 0.5 * certainty
+    unseen = sometimes(config.dropout, J)
+    if config.self_occlusion:
+        behind = hidden_by_body(seen)
+        confidence = torch.where(behind, 0.5 * confidence, confidence)
+        unseen = unseen | (behind & sometimes(config.self_occlusion, J))
     spread = (1.5 - confidence)[..., None]
+    if config.by_joint:
+        spread = spread * JOINT_SPREAD.to(spread.device)[:, None]
     keypoints = exact + height * spread * (config.drift * drift + config.jitter * jitter)
-    unseen = smooth(torch.rand(B, knots, J, 1, generator=generator, device=exact.device))[..., 0]
-    # midway between two knots a blend of uniform numbers lies below x with a chance of 2 x^2; near a knot, of x
-    dropped = unseen < math.sqrt(config.dropout / 2)
-    return View(keypoints, torch.where(visible & ~dropped, confidence, torch.zeros_like(confidence)), camera)
+    confidence = torch.where(visible & ~unseen, confidence, torch.zeros_like(confidence))
+    if config.occlusion:
+        covered = sometimes(config.occlusion, len(HIDDEN_TOGETHER))
+        for number, joints in enumerate(HIDDEN_TOGETHER):
+            confidence[..., joints] = torch.where(covered[..., number, None], 0.0, confidence[..., joints])
+    if config.swap:
+        mistaken = sometimes(config.swap, len(SWAPPED_TOGETHER))
+        order = torch.arange(J, device=exact.device).expand(B, T, J).clone()
+        for number, (left, right) in enumerate(SWAPPED_TOGETHER):
+            both = torch.tensor([*left, *right], device=exact.device)
+            other = torch.tensor([*right, *left], device=exact.device)
+            order[..., both] = torch.where(mistaken[..., number, None], other, both)
+        keypoints = keypoints.gather(2, order[..., None].expand(-1, -1, -1, 2))
+        confidence = confidence.gather(2, order)
+    return View(keypoints, confidence, camera)
