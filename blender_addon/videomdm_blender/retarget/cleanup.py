@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contacts import Contacts
-from .measures import Measures, direction_errors, measure
+from .measures import Measures, direction_errors, measure, own_jerk
 from .planting import plant
 from .pose import Feet, Ground, Pose
+from .rig import Array
 from .stance import Stance
 
 MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
 TURN = 1.75  # degrees by which a leg may turn to keep a foot in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
+JERKIER = 1.1  # how much jerkier a take may become; nobody sees a tenth
+TELLING = 0.1  # metres of travel, lost or won, that the user should know of
 WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
 
 
@@ -28,6 +31,8 @@ class ContactReport:
     before, after: the take without and with it.
     direction: degrees by which it turns limbs: the median of all arms and legs, and the 99th percentile.
     stands:    how many times feet stand, and are kept in place.
+    travel:    metres from the first to the last place of the body, without and with it: where the motion's own
+               feet slide, the body goes as far as its steps do.
     """
 
     kept: bool
@@ -36,6 +41,7 @@ class ContactReport:
     after: Measures | None = None
     direction: tuple[float, float] = (0.0, 0.0)
     stands: int = 0
+    travel: tuple[float, float] = (0.0, 0.0)
 
     def __str__(self) -> str:
         if self.before is None or self.after is None:
@@ -45,14 +51,27 @@ class ContactReport:
             f"depth in the floor {self.before.penetration:.1f} to {self.after.penetration:.1f} mm"
         )
         if self.kept:
+            if abs(self.travel[1] - self.travel[0]) > TELLING:
+                figures += f", way of the body {self.travel[0]:.1f} to {self.travel[1]:.1f} m"
             return f"Contacts were cleaned up: {figures}."
         return f"Contacts were not cleaned up, because {self.reason} ({figures})."
 
 
 def clean_up(
-    pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float, always: bool
+    pose: Pose,
+    positions: Array,
+    contacts: Contacts,
+    stance: Stance,
+    ground: Ground,
+    fps: float,
+    *,
+    always: bool,
 ) -> tuple[Pose, ContactReport]:
-    """``pose`` with its feet planted, if ``always`` or if that is better by every measure, and an account of it."""
+    """``pose`` with its feet planted, if ``always`` or if that is better by every measure, and an account of it.
+
+    positions: (T, 22, 3) the motion's joints.  A take may be as jerky as they are: feet that stand still and then
+    step are jerkier than feet that glide.
+    """
     if len(pose.path) < 4:
         return pose, ContactReport(False, "the clip is too short")
     before = measure(pose, contacts, stance, ground, fps)
@@ -64,12 +83,26 @@ def clean_up(
     limbs = np.concatenate([legs, np.zeros_like(legs)])  # the arms, which stay as they are
     direction = float(np.median(limbs)), float(np.percentile(limbs, 99))
     slide = measure(planted, kept, stance, ground, fps).slide
-    reason = "" if always else _objection(before, after, direction, slide)
-    report = ContactReport(not reason, reason, before, after, direction, sum(1 for _ in kept.runs()))
+    reason = ""
+    if not always:
+        jerk = max(before.jerk, own_jerk(positions, stance, ground, fps))
+        reason = _objection(before, after, direction, slide, jerk)
+    ways = [(path[-1] - path[0]) * (1.0, 0.0, 1.0) / ground.scale for path in (pose.path, planted.path)]
+    report = ContactReport(
+        kept=not reason,
+        reason=reason,
+        before=before,
+        after=after,
+        direction=direction,
+        stands=sum(1 for _ in kept.runs()),
+        travel=(float(np.linalg.norm(ways[0])), float(np.linalg.norm(ways[1]))),
+    )
     return (planted if report.kept else pose), report
 
 
-def _objection(before: Measures, after: Measures, direction: tuple[float, float], slide: float) -> str:
+def _objection(
+    before: Measures, after: Measures, direction: tuple[float, float], slide: float, jerk: float
+) -> str:
     """The first measure by which the take is no better with its feet planted; empty where there is none."""
     if after.slide > before.slide or slide > SLIDE:
         return "feet would slide as before"
@@ -77,7 +110,7 @@ def _objection(before: Measures, after: Measures, direction: tuple[float, float]
         return "feet would float as before"
     if after.penetration > max(before.penetration, WORTH):
         return "feet would sink into the floor"
-    if after.jerk > before.jerk:
+    if after.jerk > JERKIER * jerk:
         return "the motion would be less smooth"
     if direction[0] >= MEDIAN or direction[1] >= P99:
         return "limbs would turn too far"

@@ -16,6 +16,7 @@ from .slots import SIDES
 from .smoothing import average
 
 STILL, SLIDING = 0.25, 0.8  # metres a second: as fast as this a foot may stand; faster it never does
+RESTS = 0.15
 FASTER = 0.15  # metres a second by which a foot at the ends of a stand may be faster than in most of it
 SMOOTHING = 0.1  # seconds: what is faster than this is noise of the joints
 HIGHER = 0.012  # metres, the same of its height
@@ -34,11 +35,13 @@ class Contacts:
 
     heel, ball: (2, T) the heel, the ball of the foot is on the ground.
     floor:      (2, T) the ground there is the floor.
+    moved:      (2, T - 1, 3) metres that the motion's own foot moves from frame to frame.
     """
 
     heel: Flags
     ball: Flags
     floor: Flags
+    moved: Array
 
     @property
     def standing(self) -> Flags:
@@ -49,7 +52,7 @@ class Contacts:
         """The contacts that lie in ``where`` (2, T) and do not become too short."""
         where = self.standing & where
         where &= ~np.stack([_short(flags, SHORTEST * fps) for flags in where])
-        return Contacts(self.heel & where, self.ball & where, self.floor)
+        return Contacts(self.heel & where, self.ball & where, self.floor, self.moved)
 
     def runs(self) -> Iterator[tuple[int, slice]]:
         """Each time that a foot stands: its number and its frames."""
@@ -64,9 +67,14 @@ def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) ->
     positions: (T, 22, 3) metres; flags: (T, 4) the motion's own contacts, ankle and toe, left and right.
     """
     names = [f"{side}_{name}" for side in SIDES for name in ("ankle", "foot")]
-    places = average(positions[:, [joint(name) for name in names]], SMOOTHING * fps)
-    speed = _speed(places, fps)
-    lift = places[..., 1] - np.tile([flat.ankle, flat.toe], 2)
+    joints = positions[:, [joint(name) for name in names]]
+    places = average(joints, SMOOTHING * fps)
+    steps = np.diff(joints, axis=0)
+    # What rests, rests, also in the first and last frame of a stand, which smoothing mixes with the step.
+    slower = _slower(steps, fps)
+    rests = slower < RESTS
+    speed = np.where(rests, slower, _speed(places, fps))
+    lift = np.where(rests, joints[..., 1], places[..., 1]) - np.tile([flat.ankle, flat.toe], 2)
     heel, ball, floor = [], [], []
     for foot in range(2):
         other = 1 - foot
@@ -80,7 +88,9 @@ def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) ->
         ball[-1] &= low | ~_short(ball[-1] & ~low, HIGH_SHORTEST * fps)
         heel.append(_cleaned(slow[0] & _held(raised, DOWN, UP) | ball[-1] & (raised < 0.0), fps))
         floor.append(low)
-    return Contacts(np.array(heel), np.array(ball), np.array(floor))
+    paths = np.moveaxis(steps, 1, 0)
+    moved = np.where(np.array(ball)[:, 1:, None], paths[1::2], paths[::2])
+    return Contacts(np.array(heel), np.array(ball), np.array(floor), moved)
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:
@@ -95,6 +105,14 @@ def _speed(places: Array, fps: float) -> Array:
         return np.zeros(places.shape[:2])
     speed: Array = np.linalg.norm(np.gradient(places, 1.0 / fps, axis=0), axis=-1)
     return speed
+
+
+def _slower(steps: Array, fps: float) -> Array:
+    """(T, K) metres a second of the smaller one of the steps (T - 1, K, 3) to and from each frame."""
+    speed = np.linalg.norm(steps, axis=-1) * fps
+    many = np.full((1, speed.shape[1]), np.inf)
+    slower: Array = np.minimum(np.concatenate([many, speed]), np.concatenate([speed, many]))
+    return slower
 
 
 def _settled(speed: Array, lift: Array, flags: Flags) -> Flags:

@@ -10,6 +10,7 @@ import numpy as np
 from .contacts import Contacts
 from .frames import dot
 from .pose import Feet, Ground, Pose
+from .reference import joint
 from .rig import Array
 from .slots import SIDES
 from .stance import Stance
@@ -50,13 +51,28 @@ def measure(pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps:
     depth = np.maximum(-feet.clearance(ground).min(axis=(0, 2)), 0.0)
     knee = feet.hip + feet.legs.thigh
     points = np.concatenate([pose.path[None], knee, feet.ankle, feet.ball])
-    jerk = np.diff(points, n=3, axis=1) * fps**3 if points.shape[1] > 3 else np.zeros((1, 1, 3))
     return Measures(
         slide=1e3 * scale * float(np.percentile(np.concatenate(steps), 95)),
         gap=1e3 * scale * float(np.percentile(np.concatenate(gaps), 95)),
         penetration=1e3 * scale * float(np.percentile(depth, 99)),
-        jerk=scale * float(np.sqrt(np.mean(np.sum(jerk**2, axis=-1)))),
+        jerk=scale * _jerk(points, fps),
     )
+
+
+def own_jerk(positions: Array, stance: Stance, ground: Ground, fps: float) -> float:
+    """The jerk of the motion's own joints (T, 22, 3), as :class:`Measures` has it, at the size of the rig."""
+    sides = [joint(f"{side}_{name}") for name in ("knee", "ankle", "foot") for side in SIDES]
+    hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2.0
+    points = np.concatenate([hips[None], np.moveaxis(positions[:, sides], 1, 0)])
+    return HEIGHT / body_height(stance, ground) * ground.scale * _jerk(points, fps)
+
+
+def _jerk(points: Array, fps: float) -> float:
+    """Root mean square of the third derivative of paths (K, T, 3)."""
+    if points.shape[1] < 4:
+        return 0.0
+    jerk = np.diff(points, n=3, axis=1) * fps**3
+    return float(np.sqrt(np.mean(dot(jerk, jerk))))
 
 
 def direction_errors(before: Feet, after: Feet) -> Array:

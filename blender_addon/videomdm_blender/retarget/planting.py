@@ -22,8 +22,9 @@ from .stance import Stance
 from .two_bone import reach, softened
 
 ROUNDS = 4
-FADE = 0.2  # seconds in which a correction begins and ends
+FADE = 0.25  # seconds in which a correction begins and ends
 SUPPORT = 0.12  # seconds in which a foot takes over the body
+SWAY = 0.8  # seconds around in which the body may sway
 FOLLOW = 0.02  # seconds over which the body's own correction is smoothed
 FOLLOW_HEIGHT = 0.02
 SAY_OF_NONE = 0.05  # of no foot on the height of the body, against a standing one
@@ -75,8 +76,13 @@ def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: fl
     pair = contacts.standing[:, 1:] & contacts.standing[:, :-1]
     pair &= contacts.ball[:, 1:] == contacts.ball[:, :-1]  # a step from ankle to ball is none of the foot
     weight = (np.minimum(say[:, 1:], say[:, :-1]) * pair)[..., None]
-    slide = (weight * np.diff(place, axis=1)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
-    level = average(np.concatenate([np.zeros((1, 3)), -np.cumsum(slide, axis=0)]), FOLLOW * fps)
+    total = np.maximum(weight.sum(axis=0), 1e-6)
+    # Where the motion's own feet slide the body's way changes for good.  What comes from the rig's proportions
+    # would lead ever further away from the motion's way: there the body only sways.
+    own = ground.scale * contacts.moved
+    level = _path(-(weight * own).sum(axis=0) / total)
+    sway = _path(-(weight * (np.diff(place, axis=1) - own)).sum(axis=0) / total)
+    level = average(level + sway - average(sway, SWAY * fps), FOLLOW * fps)
     flat = np.where(contacts.ball, ground.ball[:, None], ground.ankle[:, None]) + ground.floor
     say = say * contacts.floor
     height = (say * (flat - place[..., 1])).sum(axis=0) / (say.sum(axis=0) + SAY_OF_NONE)
@@ -86,6 +92,11 @@ def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: fl
     height += envelope(low, _frames(FADE / 3, fps)) * (1.0 - average(say.max(axis=0), FADE / 3 * fps))
     result: Array = level * (1.0, 0.0, 1.0) + height[:, None] * Y
     return result
+
+
+def _path(steps: Array) -> Array:
+    """(T, 3) the places to which steps (T - 1, 3) lead."""
+    return np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
 
 
 def _say(contacts: Contacts, fps: float) -> Array:

@@ -35,15 +35,17 @@ class Ground:
     floor: height of the floor.
     ankle, ball: (2,) heights above it of the ankles and of where the toes begin.
     heel:  (2, 3) from the ankle to the back of the heel on the floor, the foot flat as at rest.
+    scale: the rig's units in a metre of the motion.
     """
 
     floor: float
     ankle: Array
     ball: Array
     heel: Array
+    scale: float
 
     @staticmethod
-    def under(stance: Stance, shift: float, sole: float) -> Ground:
+    def under(stance: Stance, shift: float, sole: float, scale: float) -> Ground:
         """The ground under a rig whose soles, at height ``sole`` at rest, stand ``shift`` higher in the motion."""
         ankles = np.stack([stance.place(f"{side}_foot") for side in SIDES])
         soles = np.stack([stance.bone(f"{side}_foot", f"{side}_toe") for side in SIDES])
@@ -54,6 +56,7 @@ class Ground:
             ankle=ankle,
             ball=np.maximum(ankles[:, 1] + soles[:, 1] - sole, 0.0),
             heel=back - ankle[:, None] * Y,
+            scale=scale,
         )
 
 
