@@ -39,6 +39,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Controls of arms and legs to key, on rigs that have both.",
 )
+@click.option(
+    "--contact/--no-contact",
+    default=None,
+    help="Keep standing feet in place, always or never.  [default: where that makes the take better]",
+)
 @take_options
 def retarget(
     clip: Path,
@@ -50,6 +55,7 @@ def retarget(
     fps: float | None,
     start_frame: int,
     controls: str,
+    contact: bool | None,
     settings: TakeSettings,
 ) -> None:
     """Put the motion of CLIP (.npz, .bvh) onto the character in RIG (.blend, .fbx, .glb, .vrm, .bvh)."""
@@ -73,6 +79,7 @@ def retarget(
             fps=fps,
             start_frame=start_frame,
             controls=controls,
+            contact="auto" if contact is None else contact,
             settings=settings,
         )
     )

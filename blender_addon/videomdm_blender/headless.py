@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from videomdm.errors import UserError
 
@@ -40,6 +40,7 @@ class Job:
     start_frame: on which the motion begins.
     in_place:    short for the settings' root "in-place".
     controls:    of arms and legs, as ``videomdm_blender.controls.limb.Controls`` has them.
+    contact:     of standing feet with the floor, as ``videomdm_blender.retarget.Options`` has it.
     settings:    of the take; a dictionary of them becomes one.
     """
 
@@ -53,6 +54,7 @@ class Job:
     start_frame: int = 1
     in_place: bool = False
     controls: str = "fk"
+    contact: bool | Literal["auto"] = "auto"
     settings: TakeSettings = field(default_factory=TakeSettings)
 
     def __post_init__(self) -> None:
@@ -145,6 +147,7 @@ def put_on(job: Job, motion: Motion, rig: OpenRig) -> tuple[bpy.types.Scene, App
     from .armature.apply import apply_take, mapping_of
     from .armature.rest import read_rest
     from .controls.limb import Controls
+    from .retarget import Options
     from .rigs import load_mapping
 
     scene = bpy.context.scene
@@ -163,6 +166,7 @@ def put_on(job: Job, motion: Motion, rig: OpenRig) -> tuple[bpy.types.Scene, App
         name=Path(job.clip).stem,
         start_frame=job.start_frame,
         mapping=mapping,
+        options=Options(contact=job.contact),
         controls=Controls(job.controls),
         settings=job.settings,
     )
@@ -178,7 +182,7 @@ def account(job: Job, scene: bpy.types.Scene, applied: Applied) -> Done:
         bones=len(applied.take.bones),
         frames=len(applied.take.location),
         fps=scene.render.fps / scene.render.fps_base,
-        notes=applied.notes,
+        notes=applied.notes + ((str(contact),) if (contact := applied.take.contact) is not None else ()),
     )
 
 
