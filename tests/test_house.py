@@ -86,7 +86,7 @@ THIRD_PARTY = {
     "videomdm_training": {
         "click", "lightning", "matplotlib", "msgspec", "numpy", "safetensors", "scipy", "torch", "tqdm",
     },
-    "videomdm_blender": {"bpy", "bpy_extras", "addon_utils", "click", "mathutils", "numpy", "tqdm"},
+    "videomdm_blender": {"bpy", "bpy_extras", "addon_utils", "click", "mathutils", "numpy", "ray", "tqdm"},
 }  # fmt: skip
 
 

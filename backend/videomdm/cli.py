@@ -26,6 +26,8 @@ SUMMARIES = {
     "keypoints": "Detect 2D keypoints in footage.",
     "lift": "Make 3D motion from 2D keypoints.",
     "retarget": "Put a motion onto a character rig.",
+    "batch": "Put many motions onto many rigs.",
+    "certify": "Measure how well a rig takes motions.",
     "train": "Train, fine-tune and evaluate models.",
 }
 

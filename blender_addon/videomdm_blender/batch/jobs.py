@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import videomdm
 from videomdm.errors import UserError
 
 from ..controls.limb import Controls
+from ..edit.settings import TakeSettings
+from ..headless import require_shown
 
 CLIPS = (".npz", ".bvh")  # in folders a .bvh file is a clip; as a rig it must be named in a list
 RIGS = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".usd", ".usda", ".usdc", ".usdz")
@@ -39,8 +41,12 @@ class BatchJob:
     mapping: Path | None = None
     fps: float | None = None
     start_frame: int = 1
-    in_place: bool = False
     controls: str = Controls.FK.value
+    settings: TakeSettings = field(default_factory=TakeSettings)
+
+    def __post_init__(self) -> None:
+        for suffix in self.formats:
+            require_shown(Path(f"take.{suffix}"), self.settings)
 
     def outs(self, folder: Path) -> list[Path]:
         """The files that are made."""
@@ -156,10 +162,10 @@ def _entry(entry: dict[str, Any], folder: Path, defaults: BatchJob) -> BatchJob:
     """A job of a list; its paths are relative to the list."""
     kinds: dict[str, type | tuple[type, ...]] = {
         "clip": str, "rig": str, "name": str, "armature": str, "mapping": str, "fps": (int, float),
-        "start_frame": int, "in_place": bool, "formats": list, "controls": str,
+        "start_frame": int, "formats": list, "controls": str, "settings": dict,
     }  # fmt: skip
     for key, value in entry.items():
-        if not isinstance(value, kinds[key]) or (isinstance(value, bool) and key != "in_place"):
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise ValueError(f"{key} is {value!r}")
     changes = dict(entry)
     for key in ("clip", "rig", "mapping"):
@@ -171,10 +177,24 @@ def _entry(entry: dict[str, Any], folder: Path, defaults: BatchJob) -> BatchJob:
         raise ValueError("fps must be from 1 to 240")
     if "controls" in changes:
         Controls(changes["controls"])
+    if "settings" in changes:
+        changes["settings"] = _settings(changes["settings"], defaults.settings)
     name = Path(changes.get("name", ""))
     if name.is_absolute() or ".." in name.parts:
         raise ValueError("name must stay below the folder of results")
     return replace(defaults, **changes)
+
+
+def _settings(entry: dict[str, Any], defaults: TakeSettings) -> TakeSettings:
+    """Settings of a take; those that are not given are the defaults."""
+    plain = asdict(defaults)
+    for name, value in entry.items():
+        if name not in plain:
+            raise ValueError(f"unknown setting {name}")
+        wanted = type(plain[name])
+        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, (int, wanted)):
+            raise ValueError(f"setting {name} is {value!r}")
+    return TakeSettings(**(plain | entry))
 
 
 def parse_formats(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,8 @@ def _task(key: str, job: BatchJob, staging: Path, hashes: Hashes) -> Task:
         "mapping": str(job.mapping.resolve()) if job.mapping else "",
         "fps": job.fps,
         "start_frame": job.start_frame,
-        "in_place": job.in_place,
         "controls": job.controls,
+        "settings": asdict(job.settings),
     }
     outs = [str(folder / f"{Path(job.name).name}.{suffix}") for suffix in job.formats]
     request = {"job": settings, "outs": outs, "rig_hash": hashes.of(job.rig)}

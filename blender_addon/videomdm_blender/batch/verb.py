@@ -11,7 +11,9 @@ import click
 from tqdm import tqdm
 
 from ..controls.limb import Controls
+from ..edit.settings import TakeSettings
 from ..headless import TIME_LIMIT, no_blender
+from ..take_options import take_options
 from . import pool
 from .jobs import FORMATS, BatchJob, collect, parse_formats
 from .ledger import Ledger
@@ -45,10 +47,10 @@ SOME_FAILED = 1
 @click.option("--mapping", type=click.Path(dir_okay=False, path_type=Path), help="Mapping file for all rigs.")
 @click.option("--fps", type=click.FloatRange(1, 240), help="Frame rate.  [default: the rig file's]")
 @click.option("--start-frame", type=int, default=1, show_default=True, help="Frame of the first key.")
-@click.option("--in-place", is_flag=True, help="Leave out the travel over the floor.")
 @click.option("--controls", type=click.Choice([choice.value for choice in Controls]), default=Controls.FK.value,
               show_default=True, help="Controls of arms and legs to key, on rigs that have both.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@take_options
 def batch(
     sources: tuple[Path, ...],
     out: Path,
@@ -60,9 +62,9 @@ def batch(
     mapping: Path | None,
     fps: float | None,
     start_frame: int,
-    in_place: bool,
     controls: str,
     dry_run: bool,
+    settings: TakeSettings,
 ) -> None:
     """Put clips onto rigs: all that a list (JOBS.jsonl) names, or every clip of FOLDERS onto every rig.
 
@@ -77,8 +79,8 @@ def batch(
         mapping=mapping,
         fps=fps,
         start_frame=start_frame,
-        in_place=in_place,
         controls=controls,
+        settings=settings,
     )
     planned = plan(collect(sources, defaults, out), out, part)
     if dry_run:

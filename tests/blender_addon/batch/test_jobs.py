@@ -15,6 +15,7 @@ from videomdm_blender.batch.jobs import BatchJob, Hashes, collect, parse_formats
 from videomdm_blender.batch.ledger import Ledger, is_done
 from videomdm_blender.batch.run import plan
 from videomdm_blender.batch.shard import Shard
+from videomdm_blender.edit.settings import TakeSettings
 
 DEFAULTS = BatchJob(clip=Path(), rig=Path(), formats=("glb",))
 Make = Callable[..., list[Path]]
@@ -55,14 +56,20 @@ def test_a_list_has_settings_of_its_own_and_paths_beside_it(folders: Path) -> No
             "fps": 30,
             "formats": ["fbx", "usd"],
         },
-        {"clip": "clips/b.npz", "rig": "rigs/hero.fbx", "in_place": True, "controls": "ik"},
+        {
+            "clip": "clips/b.npz",
+            "rig": "rigs/hero.fbx",
+            "controls": "ik",
+            "settings": {"mirror": True, "blend_in": 1},
+        },
     ]
     path = folders / "jobs.jsonl"
     path.write_text("\n".join([*map(json.dumps, lines), ""]))
     one, two = collect([path], replace(DEFAULTS, start_frame=101), folders / "out")
     assert one.clip == folders / "clips/a.npz" and one.start_frame == 101 and one.fps == 30
     assert one.outs(Path("out")) == [Path("out/shots/010.fbx"), Path("out/shots/010.usd")]
-    assert (two.name, two.in_place, two.controls, two.formats) == ("hero/b", True, "ik", ("glb",))
+    assert (two.name, two.controls, two.formats) == ("hero/b", "ik", ("glb",))
+    assert (one.settings.mirror, two.settings.mirror, two.settings.blend_in) == (False, True, 1)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +84,10 @@ def test_a_list_has_settings_of_its_own_and_paths_beside_it(folders: Path) -> No
         ('{"clip": "a.npz", "rig": "r.fbx", "name": "../r"}', "below the folder"),
         ('{"clip": "a.npz", "rig": "r.fbx", "controls": "xk"}', "xk"),
         ('{"clip": "a.npz", "rig": "r.fbx", "formats": ["obj"]}', "obj is no format"),
+        ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"loops": 1}}', "unknown setting loops"),
+        ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"mirror": 1}}', "setting mirror is 1"),
+        ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"root": "tail"}}', "root cannot be 'tail'"),
+        ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"push_down": true}}', "cannot hold NLA"),
         ('{"clip": "b.npz", "rig": "r.fbx", "name": "same"}', "would both be written to"),
     ],
 )
@@ -113,7 +124,10 @@ def test_formats_and_shards_are_read() -> None:
 def test_shards_are_disjoint_and_make_up_the_whole() -> None:
     things = list(range(11))
     parts = [Shard.parse(f"{i}/4").part(things) for i in (1, 2, 3, 4)]
-    assert sorted(thing for part in parts for thing in part) == things and {len(part) for part in parts} == {2, 3}
+    assert sorted(thing for part in parts for thing in part) == things and {len(part) for part in parts} == {
+        2,
+        3,
+    }
 
 
 def test_a_job_is_known_by_contents_and_settings(folders: Path) -> None:
@@ -123,7 +137,11 @@ def test_a_job_is_known_by_contents_and_settings(folders: Path) -> None:
     moved.parent.mkdir()
     moved.write_bytes(job.rig.read_bytes())
     assert Hashes().key(replace(job, rig=moved)) == key
-    changed = [replace(job, fps=30.0), replace(job, in_place=True), replace(job, formats=("fbx",))]
+    changed = [
+        replace(job, fps=30.0),
+        replace(job, settings=TakeSettings(mirror=True)),
+        replace(job, formats=("fbx",)),
+    ]
     assert all(Hashes().key(other) != key for other in changed)
     job.rig.write_text("another rig")
     assert Hashes().key(job) != key

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture of a certificate: the motion's skeleton drawn over the rig, one row for each motion.
+
+All frames stand in one scene, in a grid square to the camera, and are rendered at once.  The camera has no
+perspective, so sticks can be moved towards it until nothing hides them without moving in the picture.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+from videomdm.motion.clip import write_atomically
+
+from ..retarget.rig import Array
+from .snapshot import Snapshot
+
+AZIMUTH, ELEVATION = math.radians(35), math.radians(10)  # from where the camera looks, seen from the front
+CELL = (1.9, 2.25)  # metres, width and height
+PIXELS = 110  # a metre
+NEARER = 8.0  # metres by which sticks are moved towards the camera
+SKIN, RIG, SOURCE, INK = (0.62, 0.64, 0.68), (0.05, 0.3, 0.75), (0.95, 0.35, 0.0), (0.1, 0.1, 0.12)
+THICK, THIN = 0.022, 0.01  # radii of the sticks, metres
+# The motion's axes (Y up, to the front +Z) in Blender's (Z up, to the front -Y).
+STAND = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]])
+
+
+def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
+    """Render rows of snapshots into a PNG file; the open file of Blender gets a scene for it."""
+    scene = bpy.data.scenes.new("Certificate")
+    camera = _camera(scene, len(rows), max(len(row) for row in rows))
+    right, up, away = (np.array(camera.matrix_world.col[axis])[:3] for axis in range(3))
+    materials = {name: _material(name, colour) for name, colour in
+                 (("skin", SKIN), ("rig", RIG), ("source", SOURCE), ("ink", INK))}  # fmt: skip
+    for r, row in enumerate(rows):
+        for c, shot in enumerate(row):
+            place = right * CELL[0] * (c + 0.5) - up * CELL[1] * (r + 1) + up * 0.25
+            put = Matrix.Translation(place) @ Matrix(STAND)
+            for mesh, matrix in shot.skin:
+                _paint(mesh, materials["skin"])
+                _object(scene, mesh, put @ Matrix(matrix))
+            near = Matrix.Translation(away * NEARER)
+            _object(scene, _sticks(shot.rig, THICK, materials["rig"]), near @ put)
+            _object(scene, _sticks(shot.source, THIN, materials["source"]), near @ near @ put)
+            floor = np.array([[[-0.8, 0, 0], [0.8, 0, 0]], [[0, 0, -0.5], [0, 0, 0.5]]], float)
+            _object(scene, _sticks(floor, 0.004, materials["ink"]), put)
+            _label(
+                scene, shot.label, camera, place - right * 0.85 + up * 1.86 + away * NEARER, materials["ink"]
+            )
+    return _render(scene, path)
+
+
+def _camera(scene: bpy.types.Scene, rows: int, columns: int) -> bpy.types.Object:
+    """A camera that holds the whole grid, whose upper left corner lies at the origin."""
+    width, height = CELL[0] * columns, CELL[1] * rows
+    away = Vector(
+        (
+            math.sin(AZIMUTH) * math.cos(ELEVATION),
+            -math.cos(AZIMUTH) * math.cos(ELEVATION),
+            math.sin(ELEVATION),
+        )
+    )
+    data = bpy.data.cameras.new("Certificate")
+    data.type = "ORTHO"
+    data.ortho_scale = max(width, height)
+    data.clip_end = 200.0
+    camera = bpy.data.objects.new("Certificate", data)
+    turn = away.to_track_quat("Z", "Y").to_matrix()
+    middle = turn @ Vector((width / 2, -height / 2, 60.0))
+    camera.matrix_world = Matrix.Translation(middle) @ turn.to_4x4()
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    scene.render.resolution_x, scene.render.resolution_y = round(PIXELS * width), round(PIXELS * height)
+    scene.render.resolution_percentage = 100
+    return camera
+
+
+def _object(scene: bpy.types.Scene, mesh: bpy.types.Mesh, matrix: Matrix) -> None:
+    thing = bpy.data.objects.new(mesh.name, mesh)
+    thing.matrix_world = matrix
+    scene.collection.objects.link(thing)
+
+
+def _material(name: str, colour: tuple[float, float, float]) -> bpy.types.Material:
+    material = bpy.data.materials.new(f"Certificate {name}")
+    material.diffuse_color = (*colour, 1.0)  # type: ignore[assignment]  # Blender takes tuples
+    return material
+
+
+def _paint(mesh: bpy.types.Mesh, material: bpy.types.Material) -> None:
+    mesh.materials.clear()
+    mesh.materials.append(material)
+
+
+def _sticks(ends: Array, radius: float, material: bpy.types.Material) -> bpy.types.Mesh:
+    """A mesh with a square bar for each pair of ends (N, 2, 3)."""
+    along = ends[:, 1] - ends[:, 0]
+    along = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-9)
+    other = np.where(np.abs(along[:, :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    u = np.cross(along, other)
+    u = u / np.linalg.norm(u, axis=-1, keepdims=True)
+    v = np.cross(along, u)
+    corners = radius * np.stack([u + v, v - u, -u - v, u - v], axis=1)
+    vertices = (ends[:, :, None] + corners[:, None]).reshape(-1, 3)
+    box = np.array([(0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7), (3, 2, 1, 0), (4, 5, 6, 7)])
+    faces = (np.arange(len(ends))[:, None, None] * 8 + box).reshape(-1, 4)
+    mesh = bpy.data.meshes.new("sticks")
+    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    _paint(mesh, material)
+    return mesh
+
+
+def _label(
+    scene: bpy.types.Scene, text: str, camera: bpy.types.Object, place: Array, material: bpy.types.Material
+) -> None:
+    curve = bpy.data.curves.new("label", "FONT")
+    assert isinstance(curve, bpy.types.TextCurve)
+    curve.body = text
+    curve.size = 0.15
+    curve.materials.append(material)
+    thing = bpy.data.objects.new("label", curve)
+    thing.matrix_world = Matrix.Translation(place) @ camera.matrix_world.to_3x3().to_4x4()
+    scene.collection.objects.link(thing)
+
+
+def _render(scene: bpy.types.Scene, path: Path) -> Path:
+    scene.render.engine = "BLENDER_WORKBENCH"  # type: ignore[assignment]  # a list made at run time
+    assert scene.view_settings is not None and scene.display is not None
+    scene.view_settings.view_transform = "Standard"  # type: ignore[assignment]  # a list made at run time
+    world = bpy.data.worlds.new("Certificate")
+    world.color = (0.93, 0.94, 0.95)
+    scene.world = world
+    shading = scene.display.shading
+    assert shading is not None
+    shading.light = "STUDIO"
+    shading.color_type = "MATERIAL"
+    shading.show_shadows = False
+    if hasattr(scene.render.image_settings, "media_type"):  # Blender 5.0 sorts the formats by kind
+        scene.render.image_settings.media_type = "IMAGE"
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_mode = "RGB"
+    with tempfile.TemporaryDirectory() as folder:
+        scene.render.filepath = str(Path(folder) / "overlay.png")
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+        return write_atomically(path, Path(scene.render.filepath).read_bytes())
