@@ -21,11 +21,11 @@ from ..edit.blend import Existing, weights
 from ..edit.make import Made, blend_frames, make_take
 from ..edit.posed import Posed
 from ..edit.settings import TakeSettings
+from ..mapping.stored import mapping_for
 from ..retarget.rig import Mapping, RigRest
 from ..retarget.solve import Options, Take
 from ..retarget.stance import Stance
 from ..rigs.check import check
-from ..rigs.recognise import recognise
 from .existing import Before, Watched, before_take
 from .keys import make_cyclic, mark_cyclic, write_action
 from .nla import push_down
@@ -106,7 +106,7 @@ def apply_take(
     _require_animatable(armature)
     rest = read_rest(armature)
     if mapping is None:
-        mapping = recognise(rest, name=f"The armature {armature.name}")
+        mapping = mapping_for(armature, rest)
     else:
         check(rest, mapping)
     found, controlled = mapping, onto_controls(armature, rest, mapping)
@@ -186,7 +186,7 @@ def mapping_of(armature: bpy.types.Object, humanoid: AnyMapping[str, str] | None
 
     humanoid: the table of humanoid bones that the rig's file declares, if it does.
     """
-    return recognise(read_rest(armature), humanoid, f"The armature {armature.name}")
+    return mapping_for(armature, read_rest(armature), humanoid)
 
 
 def _require_animatable(armature: bpy.types.Object) -> None:
