@@ -101,10 +101,12 @@ def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
     assert scene is not None and data is not None
     name, slot, frame = action.name, data.action_slot, scene.frame_current
     resting = action.copy()
+    assert isinstance(resting, bpy.types.Action)
     try:
         before = applied.start_frame - 1
         for fcurve in _curves(resting):
             point = fcurve.keyframe_points.insert(before, _rest_value(fcurve), options={"FAST"})
+            assert point is not None
             point.interpolation = "CONSTANT"
             fcurve.update()
         action.name = f"{name} (kept)"

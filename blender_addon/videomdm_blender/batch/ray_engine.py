@@ -48,7 +48,8 @@ def run(
         # A place that Ray could not fill would wait for ever.
         places = min(count or cores, cores, len(tasks))
         actor = ray.remote(num_cpus=1)(Seat)
-        waiting, fates, busy = deque(tasks), Fates(), {}
+        waiting, fates = deque(tasks), Fates()
+        busy: dict[Any, tuple[int, Any, Task]] = {}
 
         def sit(number: int) -> Any:
             seat = actor.remote(module, folder.resolve() / f"worker-{number}")

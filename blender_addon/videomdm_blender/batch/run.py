@@ -38,7 +38,7 @@ class Ended:
     @property
     def failed(self) -> bool:
         """Whether it has no result."""
-        return self.entry["status"] != "done"
+        return bool(self.entry["status"] != "done")
 
 
 def plan(jobs: Sequence[BatchJob], out: Path, shard: Shard) -> list[Planned]:

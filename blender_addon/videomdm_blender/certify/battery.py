@@ -32,7 +32,7 @@ def walk() -> Motion:
     feet: list[Foot] = []
     for number, sign in enumerate(SIGNS):
         place = Place(sign * 0.08, 0.09, sign * TOES_OUT)
-        steps = []
+        steps: list[Step] = []
         for k in range(number, 7, 2):
             toe_off = 0.1 + step * k
             ahead = length * min(k + 0.5, 5.5)
@@ -69,7 +69,8 @@ def turn_in_place() -> Motion:
             x, z = sign * HIP_WIDTH, 0.09
             return Place(x * cosine + z * sine, z * cosine - x * sine, angle + sign * TOES_OUT)
 
-        steps, start = [], 0.5 + 0.5 * period * number
+        steps: list[Step] = []
+        start = 0.5 + 0.5 * period * number
         while start < 6.6 and len(steps) < 13:
             landed = min(np.radians(rate) * (start + 0.22 + period / 2 - 0.5), 4 * np.pi)
             steps.append(Step(start - 0.05, start, start + 0.22, at(landed), roll=np.radians(12.0)))

@@ -115,7 +115,7 @@ def _two_bones(start: Array, target: Array, pole: Array, middle: int, end: int) 
     reach = target - start
     distance = np.linalg.norm(reach, axis=-1, keepdims=True)
     if np.any(distance > REACH * (upper + lower)) or np.any(distance < abs(upper - lower) + 1e-3):
-        worst = float(distance.max() / (upper + lower))
+        worst = float(np.max(distance)) / (upper + lower)
         raise ValueError(f"{JOINT_NAMES[end]} is out of reach ({worst:.3f} of the limb's length)")
     along = unit(reach)
     out = unit(cross(cross(along, pole), along))

@@ -16,7 +16,7 @@ from videomdm.motion import Motion
 
 from ..retarget.frames import Y, dot, rotate, unit
 from ..retarget.reference import joint
-from ..retarget.rig import Array
+from ..retarget.rig import Array, Flags
 from ..retarget.slots import SIDES
 from .capsules import depth_in_torso
 from .twist import twist_excess, twist_jump
@@ -121,7 +121,7 @@ def end_effectors(source: AnyMapping[str, Array], body: Body) -> dict[str, float
 
 def stretches(body: Body) -> dict[str, float]:
     """Largest share, in percent, by which a bone or the way between two joints of a limb changes its length."""
-    shares = [float(body.stretch.max())]
+    shares = [float(np.max(body.stretch))]
     for side in SIDES:
         for start, end in (*LIMBS, ("ankle", "foot")):
             a, b = f"{side}_{start}", f"{side}_{end}"
@@ -131,7 +131,7 @@ def stretches(body: Body) -> dict[str, float]:
     return {"stretch_percent": 100.0 * max(shares)}
 
 
-def foot_slide(source: AnyMapping[str, Array], body: Body, contacts: Array) -> dict[str, float]:
+def foot_slide(source: AnyMapping[str, Array], body: Body, contacts: Flags) -> dict[str, float]:
     """Millimetres a frame that planted ankles and toes move over the floor, 95 of 100.
 
     Of the rig what it adds to the motion's own, which is told beside it.
@@ -150,7 +150,7 @@ def foot_slide(source: AnyMapping[str, Array], body: Body, contacts: Array) -> d
     return {"slide_mm": max(rig - own, 0.0), "source_slide_mm": own}
 
 
-def penetration(source: AnyMapping[str, Array], body: Body, contacts: Array) -> float:
+def penetration(source: AnyMapping[str, Array], body: Body, contacts: Flags) -> float:
     """Millimetres by which soles or joints are under the floor, beyond what the motion's own are; the worst.
 
     The sole is two points under ankle and toe joint that turn with foot and toes.  The motion's sole lies
@@ -165,7 +165,7 @@ def penetration(source: AnyMapping[str, Array], body: Body, contacts: Array) -> 
             depths.append(body.floor - point[:, 1])
             height = source[f"{side}_{name}"][:, 1]
             planted = contacts[:, 2 * number + channel]
-            lift = float(np.median(height[planted])) if planted.any() else float(height.min())
+            lift = float(np.median(height[planted])) if planted.any() else float(np.min(height))
             own.append(np.maximum(lift, 0.0) - height)
         for name in ("knee", "wrist", "elbow"):
             depths.append(body.floor - body.joints[f"{side}_{name}"][:, 1])

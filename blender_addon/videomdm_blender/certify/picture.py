@@ -35,17 +35,17 @@ def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
     """Render rows of snapshots into a PNG file; the open file of Blender gets a scene for it."""
     scene = bpy.data.scenes.new("Certificate")
     camera = _camera(scene, len(rows), max(len(row) for row in rows))
-    right, up, away = (np.array(camera.matrix_world.col[axis])[:3] for axis in range(3))
+    right, up, away = np.array(camera.matrix_world, float)[:3, :3].T
     materials = {name: _material(name, colour) for name, colour in
                  (("skin", SKIN), ("rig", RIG), ("source", SOURCE), ("ink", INK))}  # fmt: skip
     for r, row in enumerate(rows):
         for c, shot in enumerate(row):
             place = right * CELL[0] * (c + 0.5) - up * CELL[1] * (r + 1) + up * 0.25
-            put = Matrix.Translation(place) @ Matrix(STAND)
+            put = _moved(place) @ Matrix(STAND.tolist())
             for mesh, matrix in shot.skin:
                 _paint(mesh, materials["skin"])
-                _object(scene, mesh, put @ Matrix(matrix))
-            near = Matrix.Translation(away * NEARER)
+                _object(scene, mesh, put @ Matrix(matrix.tolist()))
+            near = _moved(away * NEARER)
             _object(scene, _sticks(shot.rig, THICK, materials["rig"]), near @ put)
             _object(scene, _sticks(shot.source, THIN, materials["source"]), near @ near @ put)
             floor = np.array([[[-0.8, 0, 0], [0.8, 0, 0]], [[0, 0, -0.5], [0, 0, 0.5]]], float)
@@ -73,12 +73,16 @@ def _camera(scene: bpy.types.Scene, rows: int, columns: int) -> bpy.types.Object
     camera = bpy.data.objects.new("Certificate", data)
     turn = away.to_track_quat("Z", "Y").to_matrix()
     middle = turn @ Vector((width / 2, -height / 2, 60.0))
-    camera.matrix_world = Matrix.Translation(middle) @ turn.to_4x4()
+    camera.matrix_world = _moved(np.array(middle, float)) @ turn.to_4x4()
     scene.collection.objects.link(camera)
     scene.camera = camera
     scene.render.resolution_x, scene.render.resolution_y = round(PIXELS * width), round(PIXELS * height)
     scene.render.resolution_percentage = 100
     return camera
+
+
+def _moved(place: Array) -> Matrix:
+    return Matrix.Translation(place.tolist())
 
 
 def _object(scene: bpy.types.Scene, mesh: bpy.types.Mesh, matrix: Matrix) -> None:
@@ -125,7 +129,7 @@ def _label(
     curve.size = 0.15
     curve.materials.append(material)
     thing = bpy.data.objects.new("label", curve)
-    thing.matrix_world = Matrix.Translation(place) @ camera.matrix_world.to_3x3().to_4x4()
+    thing.matrix_world = _moved(place) @ camera.matrix_world.to_3x3().to_4x4()
     scene.collection.objects.link(thing)
 
 

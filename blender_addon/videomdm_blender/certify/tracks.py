@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..retarget.rig import Array
+from ..retarget.rig import Array, Flags
 
 FOOT_LENGTH = 0.1464  # metres from ankle to toe joint, as in ``videomdm.motion.cmu.BONE_LENGTHS``
 FLAT_PITCH = np.radians(16.0)  # how far the line from ankle to toe joint falls when the sole is flat
@@ -45,7 +45,8 @@ def poses(time: Array, keys: Sequence[tuple[float, Sequence[float]]]) -> Array:
     times = [key[0] for key in keys]
     values = np.array([key[1] for key in keys], float)
     steps = np.stack([ramp(time, a, b) for a, b in pairwise(times)], axis=-1)
-    return values[0] + steps @ np.diff(values, axis=0)
+    result: Array = values[0] + steps @ np.diff(values, axis=0)
+    return result
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ class Foot:
     ankle: Array
     toe: Array
     forward: Array
-    planted: Array
+    planted: Flags
 
 
-def foot(toe: Array, yaw: Array, heel_up: Array, planted: Array) -> Foot:
+def foot(toe: Array, yaw: Array, heel_up: Array, planted: Flags) -> Foot:
     """A foot from its toe joint (T, 3), the way it points (T,) and the angle (T,) by which its heel is up."""
     pitch = FLAT_PITCH + heel_up
     forward = np.stack([np.sin(yaw), np.zeros_like(yaw), np.cos(yaw)], axis=-1)
