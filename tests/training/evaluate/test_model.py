@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
 from dataclasses import replace
 
 import pytest
+from tests.support.models import small_model
 
 from videomdm_training.datasets.pack import Pack
 
@@ -16,52 +18,115 @@ from ..conftest import Train
 
 
 @pytest.fixture(scope="module")
-def evaluation(train: Train, run_folder, pack_file, tmp_path_factory):
+def judge(train: Train, tmp_path_factory):
+    """The file of a small evaluator with random weights."""
+    import torch
+
+    from videomdm_training.evaluate.evaluator import save_evaluator
+    from videomdm_training.evaluate.network import Evaluator, EvaluatorSizes
+    from videomdm_training.normalisation import Normalisation
+
+    torch.manual_seed(0)
+    sizes = EvaluatorSizes(width=16, motion_layers=1, heads=2, hidden=16, embedding=8)
+    numbers = Normalisation(torch.zeros(263), torch.ones(263))
+    return save_evaluator(
+        tmp_path_factory.mktemp("judge") / "evaluator.safetensors", Evaluator(sizes), numbers, {}
+    )
+
+
+@pytest.fixture(scope="module")
+def asked(judge):
+    """What a short evaluation is asked for."""
+    return ("--limit", "5", "--seed", "5", "--replications", "3", "--evaluator", judge)
+
+
+@pytest.fixture(scope="module")
+def evaluation(train: Train, run_folder, pack_file, asked, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    result = train("evaluate", run_folder, pack_file, "-o", folder, "--limit", "3", "--seed", "5")
+    result = train("evaluate", run_folder, pack_file, "-o", folder, *asked)
     return result.output, folder
 
 
-def test_all_three_parts_are_measured(evaluation):
+def test_all_three_parts_are_measured(evaluation, run_folder):
     output, folder = evaluation
     data = json.loads((folder / "evaluation.json").read_text())
     columns = {section["title"]: section["columns"] for section in data["sections"]}
     assert {title: list(parts) for title, parts in columns.items()} == {
         "The lifter alone": ["val", "test"],
         "Lifting with the prior": ["lifter alone", "with the prior", "truth"],
-        "Generation": ["generated", "real"],
+        "Words to motion": ["real", "half of the real", run_folder.name],
     }
     figures = [f for parts in columns.values() for column in parts.values() for f in column.values()]
     assert all(math.isfinite(f["mean"]) and math.isfinite(f["interval"]) for f in figures)
-    assert all(0 < f["clips"] <= 3 for f in figures)
+    assert all(0 < f["count"] <= 5 for f in figures)
     assert data["settings"]["seed"] == 5 and data["settings"]["denoising steps"] == 20
     alone = columns["The lifter alone"]["val"]
-    assert alone["mpjpe"]["clips"] == columns["Generation"]["real"]["jerk"]["clips"] == 3
+    assert alone["mpjpe"]["count"] == 5
     assert 0 < alone["pa_mpjpe"]["mean"] < alone["mpjpe"]["mean"] < 1
-    assert columns["Generation"]["real"]["bone_drift"]["mean"] < 0.002
     assert (folder / "evaluation.md").read_text() in output
 
 
-def test_the_same_seed_measures_the_same(evaluation, train: Train, run_folder, pack_file, tmp_path):
-    train("evaluate", run_folder, pack_file, "-o", tmp_path, "--limit", "3", "--seed", "5")
+def test_words_to_motion_has_every_measure(evaluation, run_folder, judge):
+    data = json.loads((evaluation[1] / "evaluation.json").read_text())
+    (section,) = (s for s in data["sections"] if s["title"] == "Words to motion")
+    real, half, model = section["columns"].values()
+    assert section["over"] == "replications"
+    to_captions = {"r_precision_1", "r_precision_2", "r_precision_3", "multimodal_distance", "diversity"}
+    to_real = {"fid", "fid_unbiased", "precision", "recall"}
+    bodily = {"foot_skate", "penetration", "jerk", "bone_drift"}
+    assert set(half) == to_real and to_captions | bodily <= set(real)
+    assert to_captions | to_real | bodily | {"multimodality"} <= set(model)
+    assert {model[name]["count"] for name in to_captions | to_real} == {3}
+    assert model["multimodality"]["count"] == 1 and model["multimodality"]["mean"] > 0
+    tops = [model[f"r_precision_{top}"]["mean"] for top in (1, 2, 3)]
+    assert 0 <= tops[0] <= tops[1] <= tops[2] <= 1
+    assert real["bone_drift"]["mean"] < 0.002 < model["bone_drift"]["mean"]
+    assert "batches of 5" in section["notes"]
+    digest = hashlib.sha256(judge.read_bytes()).hexdigest()
+    assert data["settings"]["evaluator"] == f"SHA-256 {digest}"
+
+
+def test_the_same_seed_measures_the_same(evaluation, train: Train, run_folder, pack_file, asked, tmp_path):
+    train("evaluate", run_folder, pack_file, "-o", tmp_path, *asked)
     first, second = (folder / "evaluation.json" for folder in (evaluation[1], tmp_path))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_model_without_a_lifter_is_measured_on_what_it_can(train: Train, run_folder, pack_file, tmp_path):
+def test_models_stand_side_by_side_and_parts_can_be_left_out(
+    train: Train, run_folder, pack_file, asked, tmp_path
+):
+    words = (
+        "--part", "words", "--beside", run_folder, "--beside", small_model(tmp_path / "other"), "--split", "val",
+    )  # fmt: skip
+    train("evaluate", run_folder, pack_file, "-o", tmp_path / "out", *words, *asked)
+    data = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    (section,) = data["sections"]
+    name = run_folder.name
+    assert list(section["columns"]) == ["real", "half of the real", name, f"{name} (2)", "other"]
+    first, again, other = (section["columns"][key] for key in (name, f"{name} (2)", "other"))
+    assert first == again != other
+    assert data["settings"]["split of the captions"] == "val" and "camera" not in data["settings"]
+
+
+def test_a_model_without_a_lifter_is_measured_on_what_it_can(
+    train: Train, run_folder, pack_file, asked, tmp_path
+):
     model = tmp_path / "words"
     model.mkdir()
     shutil.copy(run_folder / "denoiser.safetensors", model)
-    result = train("evaluate", model, pack_file, "-o", tmp_path / "out", "--limit", "1")
-    assert "Generation" in result.output and "Lifting" not in result.output
+    result = train("evaluate", model, pack_file, "-o", tmp_path / "out", *asked)
+    assert "Words to motion" in result.output and "Lifting" not in result.output
 
 
-def test_there_must_be_something_to_measure_on(train: Train, run_folder, pack_file, tmp_path):
+def test_there_must_be_something_to_measure_on(train: Train, run_folder, pack_file, asked, tmp_path):
     pack = Pack.load(pack_file)
     takes = {name: pack.positions[rows] for name, rows in pack.takes.items()}
     segments = [replace(segment, split="train") for segment in pack.segments]
     Pack.save(tmp_path / "train.pack", takes, segments, {})
-    result = train("evaluate", run_folder, tmp_path / "train.pack", "-o", tmp_path / "out", status=2)
-    assert "no segments for validation" in result.output
+    out = ("-o", tmp_path / "out")
+    result = train("evaluate", run_folder, tmp_path / "train.pack", *out, status=2)
+    assert "no segments of the split val" in result.output
+    few = ("--part", "words", *asked, "--limit", "3")
+    assert "at least 4" in train("evaluate", run_folder, pack_file, *out, *few, status=2).output
     assert "no model" in train("evaluate", tmp_path / "none", pack_file, status=2).output
     assert not (tmp_path / "out").exists()

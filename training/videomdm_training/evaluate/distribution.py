@@ -30,13 +30,11 @@ def root(matrix: np.ndarray) -> np.ndarray:
 def frechet(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
     """Squared Fréchet distance of two Gaussians, each a mean (E,) and a covariance (E, E).
 
-    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2).  The product under the root is symmetric, so its
-    eigenvalues are real and covariances of low rank do no harm.
+    |m_a - m_b|^2 + tr(C_a + C_b) - 2 |C_a^1/2 C_b^1/2|_*, the nuclear norm, which is the trace of the root of
+    C_a^1/2 C_b C_a^1/2.  Singular values are real and not negative, so covariances of low rank do no harm.
     """
     (mean_a, cov_a), (mean_b, cov_b) = a, b
-    half = root(cov_a)
-    product = half @ cov_b @ half
-    overlap = np.sqrt(np.clip(np.linalg.eigvalsh((product + product.T) / 2), 0, None)).sum()
+    overlap = np.linalg.svd(root(cov_a) @ root(cov_b), compute_uv=False).sum()
     distance = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap
     return float(max(distance, 0.0))
 

@@ -51,7 +51,7 @@ class EvaluatorConfig:
 
     engine: engine.EngineConfig = field(
         default_factory=lambda: engine.EngineConfig(
-            steps=600, learning_rate=1e-3, matrix_learning_rate=2.5e-3, weight_decay=0.05, cooldown=0.5,
+            steps=600, learning_rate=5e-4, matrix_learning_rate=2.5e-3, weight_decay=0.05, cooldown=0.5,
             ema=0.99, save_every=100, validate_every=50,
         )
     )  # fmt: skip
