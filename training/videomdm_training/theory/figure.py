@@ -31,7 +31,7 @@ from .laws import (
 WEIGHTINGS: tuple[DepthWeighting, ...] = ("none", "mean", "joint")
 COLOURS = {"none": "#d1495b", "mean": "#e9a23b", "joint": "#1b6ca8"}
 COUNTS = (1, 4, 16, 64)  # cameras on one pose
-DEPTHS = (-0.3, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.3)  # of the body's distance
+DEPTHS = (-0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3)  # of the body's distance
 DISTANCES = (2.5, 4.0, 8.0)  # metres
 CONCENTRATIONS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 POSE_ERROR = 0.05  # metres on each axis, with which a depth error is compared
