@@ -12,7 +12,6 @@ from tests.blender_addon.support.stage_rigs import (
     ALL_RIGS,
     OpenedRig,
     deforming,
-    keyed_bones,
     playback,
     settings,
 )
@@ -20,6 +19,7 @@ from tests.support.actor import perform
 
 from videomdm.errors import UserError
 from videomdm.motion import rotations
+from videomdm.motion.resample import resample
 from videomdm_blender.edit.settings import TakeSettings
 
 # Rigify's large rig takes half a minute to make and has the same kinds of bones as the small one.
@@ -138,9 +138,7 @@ def test_fewer_keys_show_the_same_take(open_any: Callable[[str], OpenedRig], nam
         assert apart.max() < DEGREES
         scale = 1000.0 * rig.armature.matrix_world.median_scale
         assert np.linalg.norm(moved[:, -1] - places[:, -1], axis=-1).max() * scale < MILLIMETRES
-        contacts = np.array(
-            [MOTION.contacts[min(round(t * MOTION.fps / dense.take.fps), len(MOTION) - 1)] for t in range(len(frames))]
-        )  # fmt: skip
+        contacts = resample(MOTION, dense.take.fps).contacts
         shown = playback(rig.armature, frames, feet)
         for side, foot in enumerate(feet):
             stands = contacts[:, 2 * side : 2 * side + 2].any(axis=-1)
