@@ -3,15 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm.camera import project  # noqa: E402 (after the skip)
+from videomdm.camera import Camera, look_at, project  # noqa: E402 (after the skip)
 from videomdm.model.lifter import Lifter, LifterConfig  # noqa: E402
 from videomdm.motion.representation import decode  # noqa: E402
-from videomdm_training.teacher.supervision import SourceClip, build_supervision  # noqa: E402
+from videomdm_training.clips import Clips  # noqa: E402
+from videomdm_training.teacher.supervision import (  # noqa: E402
+    SourceClip,
+    Supervision,
+    SupervisionConfig,
+    build_supervision,
+)
+from videomdm_training.views import DetectorConfig  # noqa: E402
+
+from .motions import person  # noqa: E402
 
 
 def clip(frames: int, seed: int) -> SourceClip:
@@ -51,3 +62,116 @@ def test_the_same_seed_gives_the_same_training_set():
     other = build_supervision([clip(24, 0)], lifter, torch.device("cpu"), seed=6)
     assert torch.equal(once.clips.frames["keypoints"], again.clips.frames["keypoints"])
     assert not torch.equal(once.clips.frames["keypoints"], other.clips.frames["keypoints"])
+
+
+@pytest.fixture(scope="module")
+def lifter():
+    torch.manual_seed(0)
+    return Lifter(LifterConfig(width=32, layers=1, heads=2, hidden=32)).eval()
+
+
+def walks(count):
+    return [
+        SourceClip(torch.from_numpy(person(frames, walking=1.0, phase=frames / 10)), (index,), 1.0)
+        for index, frames in enumerate(range(40, 40 + 8 * count, 8))
+    ]
+
+
+QUIET = DetectorConfig(jitter=0.0, drift=0.0, dropout=0.0)
+
+
+def test_the_true_teacher_is_the_motion_itself(lifter):
+    known = SupervisionConfig(teacher="truth")
+    data = build_supervision(walks(2), lifter, torch.device("cpu"), views=1, known=known, detector=QUIET)
+    assert torch.equal(data.clips.frames["teacher"][:, :67], data.clips.frames["truth"][:, :67])
+    batch = data.clips.batch(torch.tensor([1]))
+    seen = data.camera(torch.tensor([1])).to_camera(decode(batch.frames["truth"].float()))
+    assert float((project(seen)[0] - batch.frames["keypoints"]).abs().max()) < 2e-3  # half precision
+
+
+def test_fitted_cameras_find_the_true_ones_where_the_motion_is_true(lifter):
+    looks = [
+        build_supervision(
+            walks(6), lifter, torch.device("cpu"), views=1, seed=2, detector=QUIET,
+            known=SupervisionConfig(teacher="truth", cameras=cameras),
+        ).cameras
+        for cameras in ("true", "pnp")
+    ]  # fmt: skip
+    assert float((looks[0].centre - looks[1].centre).norm(dim=-1).max()) < 0.05
+    assert float((looks[0].R - looks[1].R).abs().max()) < 0.01
+
+
+def test_fitted_cameras_need_nothing_of_the_true_ones(lifter):
+    """The lifted motion stands in its own level world, and the camera sees it where the keypoints are."""
+    known = SupervisionConfig(cameras="pnp")
+    data = build_supervision(
+        walks(3), lifter, torch.device("cpu"), views=1, known=known, detector=QUIET, align=False
+    )
+    batch = data.clips.batch(torch.tensor([2]))
+    teacher = decode(batch.frames["teacher"].float())
+    seen = data.camera(torch.tensor([2])).to_camera(teacher)
+    with torch.no_grad():
+        lifted = lifter(batch.frames["keypoints"], batch.frames["confidence"])
+    # an untrained lifter: its motion explains the keypoints badly, and the fitted camera no worse than its own
+    own = (project(lifted.joints)[0] - batch.frames["keypoints"]).square().sum(-1).mean()
+    assert float((project(seen)[0] - batch.frames["keypoints"]).square().sum(-1).mean()) < 1.2 * float(own)
+
+
+def test_noisy_cameras_see_the_truth_beside_its_keypoints(lifter):
+    off = []
+    for degrees in (0.0, 3.0):
+        known = SupervisionConfig(teacher="truth", cameras="noisy", camera_degrees=degrees, camera_shift=0.0)
+        data = build_supervision(walks(6), lifter, torch.device("cpu"), views=1, known=known, detector=QUIET)
+        batch = data.clips.batch(data.clips.order)
+        seen = data.camera(data.clips.order).to_camera(decode(batch.frames["truth"].float()))
+        apart = (project(seen)[0] - batch.frames["keypoints"]).norm(dim=-1)[batch.mask]
+        off.append(float(apart.median()))
+    assert off[0] < 1e-3 and 0.02 < off[1] < 0.15  # 3 degrees about each of two axes are 0.07
+
+
+def test_seen_joints_can_count_alike(lifter):
+    known = SupervisionConfig(confidence="seen")
+    data = build_supervision(walks(2), lifter, torch.device("cpu"), views=1, known=known)
+    assert set(data.clips.frames["confidence"].unique().tolist()) == {0.0, 1.0}
+
+
+def test_real_cameras_are_looked_through_one_after_the_other(lifter):
+    walk = walks(1)[0]
+    cameras = [
+        look_at(torch.tensor(place), torch.tensor([0.0, 1.0, 1.0]))
+        for place in ([4.0, 1.5, 1.0], [0.0, 1.2, 6.0])
+    ]
+    real = Camera(torch.stack([c.R for c in cameras]), torch.stack([c.t for c in cameras]))
+    known = SupervisionConfig(teacher="truth")
+    data = build_supervision(
+        [SourceClip(walk.positions, (0,), 1.0, real), walk], lifter, torch.device("cpu"), views=3, known=known,
+        detector=QUIET,
+    )  # fmt: skip
+    # the synthetic view of the one clip comes before the three of the other
+    for index, camera in zip((3, 4, 5), (0, 1, 0), strict=True):
+        batch = data.clips.batch(torch.tensor([index]))
+        there = project(cameras[camera].to_camera(walk.positions))[0]
+        assert float((batch.frames["keypoints"][0] - there).abs().max()) < 1e-4
+        seen = data.camera(torch.tensor([index])).to_camera(decode(batch.frames["truth"].float()))
+        assert float((project(seen)[0][0] - there).abs().max()) < 2e-3
+
+
+def test_joined_sets_are_drawn_by_their_weights(lifter):
+    many = build_supervision(walks(12), lifter, torch.device("cpu"), views=1)
+    few = build_supervision(
+        [replace(c, captions=(50, 51)) for c in walks(3)], lifter, torch.device("cpu"), views=1
+    )
+    both = Supervision.join([(many, 1.0), (few, 3.0)])
+    assert len(both.clips) == 15 and both.has_truth
+    assert both.captions[0].tolist() == [0, 0] and both.captions[-1].tolist() == [50, 51]
+    drawn = both.clips.draw(20_000, torch.Generator().manual_seed(0))
+    assert float((drawn >= 12).float().mean()) == pytest.approx(0.75, abs=0.02)
+    batch = both.clips.batch(torch.tensor([13]))
+    assert torch.equal(batch.frames["keypoints"], few.clips.batch(torch.tensor([1])).frames["keypoints"])
+    assert torch.equal(both.camera(torch.tensor([13])).R, few.camera(torch.tensor([1])).R)
+    without = replace(
+        few, clips=Clips({k: v for k, v in few.clips.frames.items() if k != "truth"}, few.clips.lengths)
+    )
+    assert not Supervision.join([(many, 1.0), (without, 1.0)]).has_truth
+    with pytest.raises(ValueError, match="weights"):
+        Supervision.join([(many, 0.0)])
