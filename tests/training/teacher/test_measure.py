@@ -68,7 +68,7 @@ def test_the_command_prints_and_writes_the_figures(tmp_path):
     assert "PA-MPJPE" in result.output and "swap=0.05" in result.output
     figures = json.loads((tmp_path / "report" / "evaluation.json").read_text())["sections"][0]["columns"]
     assert set(figures) == {"val", "val, on rays", "test", "test, on rays"}
-    assert figures["test"]["mpjpe"]["clips"] == 3 and 0 < figures["test"]["mpjpe"]["mean"] < 3
+    assert 0 < figures["test"]["mpjpe"]["mean"] < 3  # metres
     again = CliRunner().invoke(teacher, [*words, "--set", "detector.swap=0.05"])
     assert again.output == result.output
     nothing = CliRunner().invoke(teacher, [*words, "--set", "detector.swaps=0.05"])
