@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Retargets in a process of its own: ``python -m videomdm_blender.headless`` with a job as JSON on stdin.
-
-Blender can hang at its end, and its importers write to stdout as they like.  So the command line starts this
-module, reads the one line that begins with ``MARK``, and ends the process when it has it or when it takes
-too long.
-"""
+"""Retargets in a process of its own: ``python -m videomdm_blender.headless``; see ``one_shot``."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from videomdm.errors import UserError
 
+from . import one_shot
 from .edit.settings import TakeSettings
 
 if TYPE_CHECKING:  # Blender is loaded by what does the work, not by what starts it
@@ -28,7 +20,6 @@ if TYPE_CHECKING:  # Blender is loaded by what does the work, not by what starts
     from .armature.apply import Applied
     from .armature.importing import OpenRig
 
-MARK = "videomdm-result: "
 TIME_LIMIT = 900.0  # seconds
 
 
@@ -79,31 +70,8 @@ class Done:
 
 def run_in_process(job: Job, time_limit: float = TIME_LIMIT) -> Done:
     """Do a job in a new process; UserError where it fails, as if it had been done in this one."""
-    try:
-        finished = subprocess.run(
-            [sys.executable, "-m", "videomdm_blender.headless"],
-            input=json.dumps(asdict(job)),
-            capture_output=True,
-            text=True,
-            timeout=time_limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"Blender did not finish within {time_limit:.0f} s.", "Try a smaller rig or clip.", "timeout"
-        ) from error
-    lines = [line for line in finished.stdout.splitlines() if line.startswith(MARK)]
-    if not lines:
-        tail = (finished.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(
-            f"Blender ended without a result (status {finished.returncode}): {tail}.",
-            "Open the rig in Blender to see whether the file is sound.",
-            "blender",
-        )
-    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(MARK))
-    if "error" in answer:
-        raise UserError(*answer["error"])
-    return Done(**(answer["done"] | {"notes": tuple(answer["done"]["notes"])}))
+    done = one_shot.ask("videomdm_blender.headless", asdict(job), time_limit)
+    return Done(**(done | {"notes": tuple(done["notes"])}))
 
 
 def perform(job: Job) -> Done:
@@ -186,18 +154,14 @@ def account(job: Job, scene: bpy.types.Scene, applied: Applied) -> Done:
     )
 
 
-def main() -> int:
-    """Read a job from stdin, do it, and write the result as one line."""
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Do a job that came as plain values."""
     try:
-        answer: dict[str, Any] = {"done": asdict(perform(Job(**json.load(sys.stdin))))}
-    except UserError as error:
-        answer = {"error": [error.message, error.advice, error.code]}
+        return asdict(perform(Job(**request)))
     except ImportError as error:
         if error.name != "bpy":
             raise
-        answer = {"error": list(no_blender().args)}
-    print(f"\n{MARK}{json.dumps(answer)}", flush=True)
-    return 0
+        raise no_blender() from error
 
 
 def no_blender() -> UserError:
@@ -210,11 +174,4 @@ def no_blender() -> UserError:
 
 
 if __name__ == "__main__":
-    status = 1
-    try:
-        status = main()
-    except Exception:
-        sys.excepthook(*sys.exc_info())
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    one_shot.main(answer)

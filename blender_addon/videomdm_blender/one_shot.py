@@ -32,7 +32,9 @@ def ask(module: str, request: dict[str, Any], time_limit: float) -> dict[str, An
         )
     except subprocess.TimeoutExpired as error:
         raise UserError(
-            f"Blender did not finish within {time_limit:.0f} s.", "Try a smaller rig.", "timeout"
+            f"Blender did not finish within {time_limit:.0f} s.",
+            "Try a smaller rig, or a shorter clip.",
+            "timeout",
         ) from error
     lines = [line for line in finished.stdout.splitlines() if line.startswith(MARK)]
     if not lines:
