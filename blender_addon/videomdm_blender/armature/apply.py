@@ -30,6 +30,7 @@ from .existing import Before, Watched, before_take
 from .keys import make_cyclic, mark_cyclic, write_action
 from .nla import push_down
 from .rest import read_rest
+from .standing import keep
 from .tracks import RootTrack, tracks_of
 from .way import root_track
 
@@ -205,9 +206,7 @@ def _require_animatable(armature: bpy.types.Object) -> None:
 def _assign(armature: bpy.types.Object, action: bpy.types.Action) -> None:
     data = armature.animation_data_create()
     assert data is not None
-    before = data.action
-    if before is not None and before.users == 1 and not before.use_fake_user:
-        before.use_fake_user = True  # without a user it would be lost when the file is saved
+    keep(data.action)
     data.action = action
     data.action_slot = action.slots[0]
 
