@@ -19,6 +19,7 @@ import numpy as np
 from ..retarget.frames import about, rotate, unit
 from ..retarget.rig import Array, Mapping
 from .curves import Curves
+from .length import Length
 from .limb import IkLimb
 from .placing import Hold, at_rest, following, moved_to
 from .poles import bend, bend_direction, misses, pole_places
@@ -28,8 +29,6 @@ PASSES = 4
 STILL = 1e-4  # of the limb's length: holds that move less between two passes are taken to stand
 BESIDE = np.radians(0.2)  # a knee that lies no farther beside its pole's plane is left there
 SHORTENED = 2e-4  # share of its length that a bone may lose
-# A bone that was lengthened is shortened more in turn: a little more than its loss is given back.
-OVER = 1.2
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class _Goal:
     joints:      (T, 3) of the FK limb: shoulder or hip, elbow or knee, wrist or ankle.
     direction:   (T, 3) to which the middle joint shall lie off the line between the others.
     towards:     (T, 3) the same for the pole: differs where the rig's pole pulls beside its knee.
-    lengthened:  (T,) scale of the chain's first bone along itself.
+    length:      of the chain's first bone.
     """
 
     target: Array
@@ -81,12 +80,12 @@ class _Goal:
     joints: tuple[Array, Array, Array]
     direction: Array
     towards: Array
-    lengthened: Array
+    length: Length
     reach: float
 
     @property
-    def length(self) -> float:
-        """Of the limb."""
+    def size(self) -> float:
+        """Length of the limb."""
         root, middle, end = self.joints
         return float(np.linalg.norm(middle[0] - root[0]) + np.linalg.norm(end[0] - middle[0]))
 
@@ -119,7 +118,7 @@ def place_ik(
         errors = [_error(goal, limb, played) for limb, goal in zip(limbs, goals, strict=True)]
         before, holds = holds, {control: Hold.of(armature, control, played) for control in controls}
         settled = [
-            all(holds[c].differs(before[c]) < STILL * max(goal.length, 1.0) for c in limb.controls)
+            all(holds[c].differs(before[c]) < STILL * max(goal.size, 1.0) for c in limb.controls)
             & (not _pole_corrected(limb, goal, played))
             & (not _length_corrected(limb, goal, played))
             for limb, goal in zip(limbs, goals, strict=True)
@@ -153,7 +152,7 @@ def _goal(armature: bpy.types.Object, limb: FkLimb, played: Played) -> _Goal:
         joints=joints,
         direction=direction,
         towards=direction,
-        lengthened=np.ones(len(end)),
+        length=Length(len(end)),
         reach=float(np.linalg.norm(to_pole)),
     )
 
@@ -186,10 +185,8 @@ def _key(
         if control != limb.ik.pole:
             curves.put_rotation(armature.pose.bones[control], turn)
     if limb.ik.base in armature.pose.bones:
-        along = goal.lengthened
-        curves.put(
-            limb.ik.base, "scale", np.stack([np.ones_like(along), along, np.ones_like(along)], axis=-1)
-        )
+        # All axes alike: a bone that is scaled along itself only would shear the next one.
+        curves.put(limb.ik.base, "scale", np.repeat(goal.length.scale[:, None], 3, axis=1))
 
 
 def _pole_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
@@ -214,7 +211,7 @@ def _length_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
     lost = lengths[0] / lengths[1]
     if np.percentile(np.abs(lost - 1.0), 95) < SHORTENED:
         return False
-    goal.lengthened = goal.lengthened * lost**OVER
+    goal.length.correct(lost)
     return True
 
 
