@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contacts import Contacts
-from .measures import Measures, direction_errors, measure, own_jerk
+from .measures import HEIGHT, Measures, body_height, direction_errors, measure, own_jerk, slide
 from .planting import plant
 from .pose import Feet, Ground, Pose
 from .rig import Array
@@ -74,19 +74,21 @@ def clean_up(
     """
     if len(pose.path) < 4:
         return pose, ContactReport(False, "the clip is too short")
-    before = measure(pose, contacts, stance, ground, fps)
+    feet = Feet.of(stance, pose)
+    before = measure(feet, pose.path, contacts, stance, ground, fps)
     if not always and max(before.slide, before.gap, before.penetration) < WORTH:
         return pose, ContactReport(False, "there is nothing to clean up")
     planted, kept = plant(pose, contacts, stance, ground, fps, np.inf if always else TURN)
-    after = measure(planted, contacts, stance, ground, fps)
-    legs = direction_errors(Feet.of(stance, pose), Feet.of(stance, planted)).ravel()
+    planted_feet = Feet.of(stance, planted)
+    after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
+    legs = direction_errors(feet, planted_feet).ravel()
     limbs = np.concatenate([legs, np.zeros_like(legs)])  # the arms, which stay as they are
     direction = float(np.median(limbs)), float(np.percentile(limbs, 99))
-    slide = measure(planted, kept, stance, ground, fps).slide
     reason = ""
     if not always:
         jerk = max(before.jerk, own_jerk(positions, stance, ground, fps))
-        reason = _objection(before, after, direction, slide, jerk)
+        left = slide(planted_feet, kept) * HEIGHT / body_height(stance, ground)
+        reason = _objection(before, after, direction, left, jerk)
     ways = [(path[-1] - path[0]) * (1.0, 0.0, 1.0) / ground.scale for path in (pose.path, planted.path)]
     report = ContactReport(
         kept=not reason,
@@ -94,17 +96,17 @@ def clean_up(
         before=before,
         after=after,
         direction=direction,
-        stands=sum(1 for _ in kept.runs()),
+        stands=kept.count,
         travel=(float(np.linalg.norm(ways[0])), float(np.linalg.norm(ways[1]))),
     )
     return (planted if report.kept else pose), report
 
 
 def _objection(
-    before: Measures, after: Measures, direction: tuple[float, float], slide: float, jerk: float
+    before: Measures, after: Measures, direction: tuple[float, float], left: float, jerk: float
 ) -> str:
     """The first measure by which the take is no better with its feet planted; empty where there is none."""
-    if after.slide > before.slide or slide > SLIDE:
+    if after.slide > before.slide or left > SLIDE:
         return "feet would slide as before"
     if after.gap > before.gap:
         return "feet would float as before"

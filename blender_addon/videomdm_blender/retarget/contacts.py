@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ STILL, SLIDING = 0.25, 0.8  # metres a second: as fast as this a foot may stand;
 RESTS = 0.15
 FASTER = 0.15  # metres a second by which a foot at the ends of a stand may be faster than in most of it
 SMOOTHING = 0.1  # seconds: what is faster than this is noise of the joints
+MOST = 0.4  # of a stand's frames, the slowest and the lowest, tell how fast and how high it is
 HIGHER = 0.012  # metres, the same of its height
 GAP, SHORTEST = 0.1, 0.15  # seconds: shorter breaks are closed, shorter contacts dropped
 HIGH_SHORTEST = 0.4  # seconds: the same of a foot above the floor, which may be at the top of a jump
@@ -54,11 +55,26 @@ class Contacts:
         where &= ~np.stack([_short(flags, SHORTEST * fps) for flags in where])
         return Contacts(self.heel & where, self.ball & where, self.floor, self.moved)
 
-    def runs(self) -> Iterator[tuple[int, slice]]:
-        """Each time that a foot stands: its number and its frames."""
-        for foot, stands in enumerate(self.standing):
-            for start, end in runs(stands):
-                yield foot, slice(start, end)
+    @cached_property
+    def stands(self) -> npt.NDArray[np.intp]:
+        """(2, T) the number of the stand that a foot is in, counted over both feet; -1 where it does not stand."""
+        standing = self.standing
+        begins = standing & ~np.concatenate([np.zeros((2, 1), bool), standing[:, :-1]], axis=1)
+        numbers: npt.NDArray[np.intp] = np.where(standing, np.cumsum(begins).reshape(begins.shape) - 1, -1)
+        return numbers
+
+    @property
+    def count(self) -> int:
+        """How many times feet stand."""
+        return int(np.max(self.stands)) + 1
+
+    def means(self, values: Array, where: Flags) -> tuple[Array, Array]:
+        """Means (N, C) of ``values`` (2, T, C) over the frames of each stand in ``where`` (2, T); how many, (N,)."""
+        chosen = where & self.standing
+        stands = self.stands[chosen]
+        number = np.bincount(stands, minlength=self.count).astype(float)
+        sums = [np.bincount(stands, column, minlength=self.count) for column in values[chosen].T]
+        return np.stack(sums, axis=-1) / np.maximum(number, 1.0)[:, None], number
 
 
 def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) -> Contacts:
@@ -123,8 +139,9 @@ def _settled(speed: Array, lift: Array, flags: Flags) -> Flags:
     settled = np.zeros(len(speed), bool)
     for start, end in runs(flags):
         part = slice(start, end)
-        fast = max(float(np.percentile(speed[part], 40)), STILL) + FASTER
-        high = float(np.percentile(lift[part], 40)) + HIGHER
+        most = int(MOST * (end - start - 1))
+        fast = max(float(np.sort(speed[part])[most]), STILL) + FASTER
+        high = float(np.sort(lift[part])[most]) + HIGHER
         settled[part] = (speed[part] < min(fast, SLIDING)) & (lift[part] < high)
     return settled
 

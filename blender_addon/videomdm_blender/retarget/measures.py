@@ -9,7 +9,7 @@ import numpy as np
 
 from .contacts import Contacts
 from .frames import dot
-from .pose import Feet, Ground, Pose
+from .pose import Feet, Ground
 from .reference import joint
 from .rig import Array
 from .slots import SIDES
@@ -22,10 +22,10 @@ HEIGHT = 1.7  # metres: the body to which lengths are scaled
 class Measures:
     """Of a take, scaled to a body of 1.7 m.
 
-    slide:        millimetres a frame by which standing feet move over the ground, 95th percentile.
+    slide:       millimetres a frame by which standing feet move over the ground, 95th percentile.
     gap:         millimetres between standing feet and the floor, 95th percentile.
-    penetration:  millimetres by which heel or ball of a foot is in the floor, 99th percentile of frames.
-    jerk:         metres per second cubed, root mean square over hips, knees, ankles and balls of the feet.
+    penetration: millimetres by which heel or ball of a foot is in the floor, 99th percentile of frames.
+    jerk:        metres per second cubed, root mean square over hips, knees, ankles and balls of the feet.
     """
 
     slide: float
@@ -34,29 +34,36 @@ class Measures:
     jerk: float
 
 
-def measure(pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float) -> Measures:
-    """Measure a take while its feet should stand as ``contacts`` say."""
+def measure(
+    feet: Feet, path: Array, contacts: Contacts, stance: Stance, ground: Ground, fps: float
+) -> Measures:
+    """Measure a take with these ``feet`` and ``path``, whose feet should stand as ``contacts`` say."""
     scale = HEIGHT / body_height(stance, ground)
-    feet = Feet.of(stance, pose)
-    steps, gaps = [np.zeros(1)], [np.zeros(1)]
+    gaps = [np.zeros(1)]
     for place, stands, flat in (
         (feet.ball, contacts.ball, ground.ball),
-        (feet.ankle, contacts.heel & ~contacts.ball, ground.ankle),
         (feet.ankle, contacts.heel & contacts.ball, ground.ankle),
     ):
-        pair = stands[:, 1:] & stands[:, :-1]
-        steps.append(np.linalg.norm(np.diff(place[..., [0, 2]], axis=1), axis=-1)[pair])
         height = np.abs(place[..., 1] - flat[:, None] - ground.floor)
-        gaps.append(height[stands & contacts.floor & contacts.ball])
+        gaps.append(height[stands & contacts.floor])
     depth = np.maximum(-feet.clearance(ground).min(axis=(0, 2)), 0.0)
     knee = feet.hip + feet.legs.thigh
-    points = np.concatenate([pose.path[None], knee, feet.ankle, feet.ball])
+    points = np.concatenate([path[None], knee, feet.ankle, feet.ball])
     return Measures(
-        slide=1e3 * scale * float(np.percentile(np.concatenate(steps), 95)),
+        slide=scale * slide(feet, contacts),
         gap=1e3 * scale * float(np.percentile(np.concatenate(gaps), 95)),
         penetration=1e3 * scale * float(np.percentile(depth, 99)),
         jerk=scale * _jerk(points, fps),
     )
+
+
+def slide(feet: Feet, contacts: Contacts) -> float:
+    """Thousandths of the rig's unit a frame by which standing heels and balls move, 95th percentile."""
+    steps = [np.zeros(1)]
+    for place, stands in ((feet.ball, contacts.ball), (feet.ankle, contacts.heel)):
+        pair = stands[:, 1:] & stands[:, :-1]
+        steps.append(np.linalg.norm(np.diff(place[..., [0, 2]], axis=1), axis=-1)[pair])
+    return 1e3 * float(np.percentile(np.concatenate(steps), 95))
 
 
 def own_jerk(positions: Array, stance: Stance, ground: Ground, fps: float) -> float:

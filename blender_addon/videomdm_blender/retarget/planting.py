@@ -13,8 +13,8 @@ import numpy as np
 
 from .contacts import Contacts
 from .feet import TOE_BEND
-from .frames import Y, about, compose, cross, dot, inverse, mixed, rotate, soft_step, swing, unit
-from .pose import Feet, Ground, Pose, flat_turns, leg_hinges
+from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
+from .pose import Feet, Ground, Pose, leg_hinges
 from .rig import Array, Flags
 from .slots import SIDES
 from .smoothing import average, bridged, envelope
@@ -101,48 +101,43 @@ def _path(steps: Array) -> Array:
 
 def _say(contacts: Contacts, fps: float) -> Array:
     """(2, T) how much a foot rules the body: little as it comes down and leaves, 1 in the middle of its stand."""
-    say = np.zeros(contacts.standing.shape)
-    for foot, frames in contacts.runs():
-        count = frames.stop - frames.start
-        inside = np.minimum(np.arange(count), np.arange(count)[::-1]) + 1.0
-        say[foot, frames] = soft_step(inside, 0.0, max(1.0, SUPPORT * fps))
-    return say
+    away = np.stack([_distance(~standing) for standing in contacts.standing])
+    ends = np.minimum(np.arange(away.shape[1]), np.arange(away.shape[1])[::-1]) + 1.0
+    return np.where(contacts.standing, soft_step(np.minimum(away, ends), 0.0, max(1.0, SUPPORT * fps)), 0.0)
 
 
 def _roll(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
     """(2, T, 4) what turns feet that stand flat: each time that a foot stands it points one way."""
     flat = contacts.heel & contacts.ball & contacts.floor
-    roll = np.zeros((*flat.shape, 3))
-    for foot, frames in contacts.runs():
-        level = flat[foot, frames]
-        if level.any():
-            turn = feet.turn[foot, frames]
-            planted = flat_turns(stance.foot_forward(SIDES[foot]), turn[level])
-            roll[foot, frames] = _vector(compose(planted, inverse(turn)))
+    at_rest = stance.feet_forward[:, None]
+    forward = rotate(feet.turn, at_rest)
+    means, _ = contacts.means(forward, flat)
+    level = means[contacts.stands] if len(means) else forward
+    level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
+    planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))
+    roll = _vector(compose(planted, inverse(feet.turn)))
     return _rotation(np.stack([bridged(roll[foot], flat[foot], _frames(FADE, fps)) for foot in range(2)]))
 
 
 def _stand(feet: Feet, sole: Array, contacts: Contacts, ground: Ground) -> Array:
     """(2, T, 3) where the ankles of standing feet belong, for feet turned so that their ``sole`` is (2, T, 3)."""
-    ankle = feet.ankle.copy()
-    for foot, frames in contacts.runs():
-        ball, heel = contacts.ball[foot, frames], contacts.heel[foot, frames]
-        on_floor = contacts.floor[foot, frames].mean() > 0.5
-        place, soles = ankle[foot, frames], sole[foot, frames]
-        spot = place[heel].mean(axis=0) if heel.any() else place[0]
-        if ball.any():
-            middle = (place + soles)[ball].mean(axis=0)
-            if on_floor:
-                middle[1] = ground.floor + ground.ball[foot]
-            on_ball = middle - soles
-            both = on_ball[heel & ball]
-            spot = both.mean(axis=0) if len(both) else spot
-        else:
-            on_ball = place
-        if on_floor:
-            spot = np.array([spot[0], ground.floor + ground.ankle[foot], spot[2]])
-        ankle[foot, frames] = np.where(ball[:, None], on_ball, spot)
-    return ankle
+    if not contacts.count:
+        return feet.ankle
+    stands = contacts.stands
+    on_floor = contacts.means(contacts.floor[..., None].astype(float), contacts.standing)[0][stands] > 0.5
+    balls, _ = contacts.means(feet.ankle + sole, contacts.ball)
+    on_ball = balls[stands]
+    standing = ground.floor + ground.ball[:, None]
+    on_ball[..., 1] = np.where(on_floor[..., 0], standing, on_ball[..., 1])
+    on_ball = on_ball - sole
+    # The heel stands where it is while the foot is flat, else where it is on its own.
+    flats, number = contacts.means(on_ball, contacts.heel & contacts.ball)
+    heels, _ = contacts.means(feet.ankle, contacts.heel)
+    on_heel = np.where(number[:, None] > 0, flats, heels)[stands]
+    standing = ground.floor + ground.ankle[:, None]
+    on_heel[..., 1] = np.where(on_floor[..., 0], standing, on_heel[..., 1])
+    ankle = np.where(contacts.ball[..., None], on_ball, on_heel)
+    return np.where(contacts.standing[..., None], ankle, feet.ankle)
 
 
 def _faded(feet: Feet, ankle: Array, contacts: Contacts, fps: float) -> Array:
@@ -196,7 +191,7 @@ def _levelled(
     turn: Array, ankle: Array, feet: Feet, contacts: Contacts, stance: Stance, ground: Ground, fps: float
 ) -> Array:
     """(2, T, 4) feet turned towards flat as far as heel or ball would be in the floor."""
-    forward = np.stack([stance.foot_forward(side) for side in SIDES])[:, None]
+    forward = stance.feet_forward[:, None]
     pointing = rotate(turn, forward)
     level = unit(pointing * (1.0, 0.0, 1.0))
     flat = compose(swing(pointing, level), turn)
@@ -262,7 +257,7 @@ def _reached(
 
 def _toes(feet: Feet, ankle: Array, turn: Array, stance: Stance, ground: Ground) -> Array:
     """(2, T, 4) toes that go with the foot, but lie flat while the ball of the foot stands and the heel is up."""
-    forward = np.stack([stance.foot_forward(side) for side in SIDES])[:, None]
+    forward = stance.feet_forward[:, None]
     sole = rotate(compose(turn, inverse(feet.turn)), feet.legs.sole)
     height = (ankle + sole)[..., 1] - ground.floor - ground.ball[:, None]
     near = 1.0 - soft_step(height, TOE_NEAR * stance.leg_length, TOE_FAR * stance.leg_length)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .frames import Y, compose, cross, frame, inverse, rotate, unit
+from .frames import Y, rotate
 from .legs import Legs, posed_legs
 from .rig import Array
 from .slots import SIDES
@@ -96,10 +96,3 @@ def leg_hinges(stance: Stance, pose: Pose) -> Array:
     """(2, T, 3) unit axes about which the knees bend."""
     turns = np.stack([pose.turns[stance.mapping.chain(f"{side}_thigh")[-1]] for side in SIDES])
     return rotate(turns, stance.limbs[2:].hinge())
-
-
-def flat_turns(forward_at_rest: Array, turn: Array) -> Array:
-    """(4,) the turn of a foot that stands flat and points as (T, 4) ``turn`` do on average."""
-    forward = rotate(turn, forward_at_rest).mean(axis=0) * (1.0, 0.0, 1.0)
-    level = unit(forward)
-    return compose(frame(level, cross(Y, level)), inverse(frame(forward_at_rest, cross(Y, forward_at_rest))))

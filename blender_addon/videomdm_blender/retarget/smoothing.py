@@ -65,30 +65,33 @@ def bridged(values: Array, known: Flags, reach: int) -> Array:
         return result
     pair = known[1:] & known[:-1]
     change = np.where(pair[:, None], result[1:] - result[:-1], 0.0)
-    leaving, entering = np.zeros_like(result), np.zeros_like(result)
-    leaving[1:], entering[:-1] = change, change
-    edges = np.flatnonzero(np.diff(places) > 1)
-    zero = np.zeros(values.shape[1])
-
-    def curve(start: int, end: int, left: Array, right: Array, rise: Array, fall: Array) -> None:
-        """Frames between ``start`` and ``end``, as far as they are in the clip, by Hermite's cubic."""
-        frames = np.arange(max(start + 1, 0), min(end, len(values)))
-        u = ((frames - start) / (end - start))[:, None]
-        v = 1.0 - u
-        length = end - start
-        result[frames] = (
-            v * v * (1.0 + 2.0 * u) * left
-            + u * u * (1.0 + 2.0 * v) * right
-            + length * (u * v * v * rise - u * u * v * fall)
-        )
-
-    for start, end in zip(places[edges].tolist(), places[edges + 1].tolist(), strict=True):
-        if end - start <= 2 * reach:
-            curve(start, end, result[start], result[end], leaving[start], entering[end])
-        else:
-            curve(start, start + reach, result[start], zero, leaving[start], zero)
-            curve(end - reach, end, zero, result[end], zero, entering[end])
-    first, last = int(places[0]), int(places[-1])
-    curve(first - reach, first, zero, result[first], zero, entering[first])
-    curve(last, last + reach, result[last], zero, leaving[last], zero)
+    still = np.zeros((1, values.shape[1]))
+    leaving, entering = np.concatenate([still, change]), np.concatenate([change, still])
+    gaps = np.flatnonzero(np.diff(places) > 1)
+    starts, ends = places[gaps], places[gaps + 1]
+    short = ends - starts <= 2 * reach
+    # Curves from one frame to another: across short gaps, else from each of their sides to zero.
+    out = np.append(starts[~short], places[-1])
+    into = np.insert(ends[~short], 0, places[0])
+    begin = np.concatenate([starts[short], out, into - reach])
+    end = np.concatenate([ends[short], out + reach, into])
+    none = np.zeros((len(out), values.shape[1]))
+    left = np.concatenate([result[starts[short]], result[out], none])
+    right = np.concatenate([result[ends[short]], none, result[into]])
+    rise = np.concatenate([leaving[starts[short]], leaving[out], none])
+    fall = np.concatenate([entering[ends[short]], none, entering[into]])
+    counts = end - begin - 1
+    which = np.repeat(np.arange(len(begin)), counts)
+    frames = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + begin[which] + 1
+    inside = (frames >= 0) & (frames < len(values))
+    which, frames = which[inside], frames[inside]
+    length = (end - begin)[which, None]
+    u = (frames - begin[which])[:, None] / length
+    v = 1.0 - u
+    # Hermite's cubic of places and slopes.
+    result[frames] = (
+        v * v * (1.0 + 2.0 * u) * left[which]
+        + u * u * (1.0 + 2.0 * v) * right[which]
+        + length * (u * v * v * rise[which] - u * u * v * fall[which])
+    )
     return result

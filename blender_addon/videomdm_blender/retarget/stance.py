@@ -127,6 +127,11 @@ class Stance:
         forward = self.bone(f"{side}_foot", f"{side}_toe") * (1.0, 0.0, 1.0)
         return unit(forward) if np.linalg.norm(forward) > 1e-3 * self.leg_length else Z
 
+    @cached_property
+    def feet_forward(self) -> Array:
+        """(2, 3) the same for both feet."""
+        return np.stack([self.foot_forward(side) for side in SIDES])
+
     def hanging(self, side: str) -> float:
         """How far the arm hangs, 0 (level or above) to 1 (straight down)."""
         bone = unit(self.bone(f"{side}_upper_arm", f"{side}_forearm"))

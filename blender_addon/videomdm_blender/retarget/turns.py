@@ -32,7 +32,7 @@ def body_turns(positions: Array, fps: float, stance: Stance, flat: feet.Standing
     upper, lower = _upper_turns(limbs, stance), lower_turn(limbs, stance.limbs)
     ankles, toes = (_places(positions, name) for name in ("ankle", "foot"))
     foot = feet.read_foot(ankles, toes, limbs[2:].lower_hinge(), flat)
-    foot_turns = feet.foot_turn(foot, np.stack([stance.foot_forward(side) for side in SIDES])[:, None])
+    foot_turns = feet.foot_turn(foot, stance.feet_forward[:, None])
     toe_turns = feet.toe_turn(foot, foot_turns)
     collars = collar_turns(positions, chest, (stance.hanging("left"), stance.hanging("right")))
     slots: dict[str, list[Array]] = {
