@@ -194,7 +194,7 @@ def _require_animatable(armature: bpy.types.Object) -> None:
     if not armature.is_editable:
         raise UserError(
             f"{armature.name} is linked from another file and cannot be animated here.",
-            "Make a library override of it first.",
+            "Select it, choose Object > Library Override > Make, and apply the take to the override.",
             "linked",
         )
     if armature.animation_data is not None and armature.animation_data.use_tweak_mode:
