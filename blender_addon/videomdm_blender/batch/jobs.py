@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import videomdm
 from videomdm.errors import UserError
@@ -42,6 +42,7 @@ class BatchJob:
     fps: float | None = None
     start_frame: int = 1
     controls: str = Controls.FK.value
+    contact: bool | Literal["auto"] = "auto"
     settings: TakeSettings = field(default_factory=TakeSettings)
 
     def __post_init__(self) -> None:
@@ -163,9 +164,10 @@ def _entry(entry: dict[str, Any], folder: Path, defaults: BatchJob) -> BatchJob:
     kinds: dict[str, type | tuple[type, ...]] = {
         "clip": str, "rig": str, "name": str, "armature": str, "mapping": str, "fps": (int, float),
         "start_frame": int, "formats": list, "controls": str, "settings": dict,
+        "contact": (bool, str),
     }  # fmt: skip
     for key, value in entry.items():
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        if not isinstance(value, kinds[key]) or (isinstance(value, bool) and key != "contact"):
             raise ValueError(f"{key} is {value!r}")
     changes = dict(entry)
     for key in ("clip", "rig", "mapping"):
@@ -177,6 +179,8 @@ def _entry(entry: dict[str, Any], folder: Path, defaults: BatchJob) -> BatchJob:
         raise ValueError("fps must be from 1 to 240")
     if "controls" in changes:
         Controls(changes["controls"])
+    if isinstance(changes.get("contact"), str) and changes["contact"] != "auto":
+        raise ValueError(f"contact is {changes['contact']!r}")
     if "settings" in changes:
         changes["settings"] = _settings(changes["settings"], defaults.settings)
     name = Path(changes.get("name", ""))

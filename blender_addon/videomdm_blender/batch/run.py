@@ -90,6 +90,7 @@ def _task(key: str, job: BatchJob, staging: Path, hashes: Hashes) -> Task:
         "fps": job.fps,
         "start_frame": job.start_frame,
         "controls": job.controls,
+        "contact": job.contact,
         "settings": asdict(job.settings),
     }
     outs = [str(folder / f"{Path(job.name).name}.{suffix}") for suffix in job.formats]

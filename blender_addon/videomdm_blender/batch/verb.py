@@ -49,6 +49,11 @@ SOME_FAILED = 1
 @click.option("--start-frame", type=int, default=1, show_default=True, help="Frame of the first key.")
 @click.option("--controls", type=click.Choice([choice.value for choice in Controls]), default=Controls.FK.value,
               show_default=True, help="Controls of arms and legs to key, on rigs that have both.")  # fmt: skip
+@click.option(
+    "--contact/--no-contact",
+    default=None,
+    help="Keep standing feet in place, always or never.  [default: where that makes the take better]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @take_options
 def batch(
@@ -63,6 +68,7 @@ def batch(
     fps: float | None,
     start_frame: int,
     controls: str,
+    contact: bool | None,
     dry_run: bool,
     settings: TakeSettings,
 ) -> None:
@@ -80,6 +86,7 @@ def batch(
         fps=fps,
         start_frame=start_frame,
         controls=controls,
+        contact="auto" if contact is None else contact,
         settings=settings,
     )
     planned = plan(collect(sources, defaults, out), out, part)

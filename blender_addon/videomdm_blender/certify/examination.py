@@ -20,6 +20,7 @@ from ..armature.importing import open_rig
 from ..armature.rest import read_rest
 from ..clips import read_clip
 from ..retarget.rig import Mapping, RigRest
+from ..retarget.solve import Options
 from ..rigs import load_mapping
 from .battery import BATTERY
 from .measures import measure
@@ -38,7 +39,8 @@ def perform(request: dict[str, Any]) -> dict[str, Any]:
     """Examine a rig.
 
     request: ``rig``, ``armature``, ``mapping`` (paths and names, empty where not given), ``battery`` (names),
-             ``clips`` (paths), ``fps``, ``formats`` (suffixes for round trips), ``picture`` (path or empty).
+             ``clips`` (paths), ``fps``, ``contact`` (as ``retarget.Options`` has it), ``formats`` (suffixes
+             for round trips), ``picture`` (path or empty).
 
     UserError where the rig cannot be opened or mapped; a format that loses something is told, not raised.
     """
@@ -48,9 +50,7 @@ def perform(request: dict[str, Any]) -> dict[str, Any]:
     armature, rest, mapping = _open(request, request["fps"])
     rows: list[list[Snapshot]] = []
     results = {
-        name: _examine(
-            armature, rest, mapping, motion, name, request["fps"], rows if request["picture"] else None
-        )
+        name: _examine(request, armature, rest, mapping, name, motion, rows)
         for name, motion in motions.items()
     }
     if rows:
@@ -78,34 +78,39 @@ def _open(request: dict[str, Any], fps: float) -> tuple[bpy.types.Object, RigRes
 
 
 def _examine(
+    request: dict[str, Any],
     armature: bpy.types.Object,
     rest: RigRest,
     mapping: Mapping,
-    motion: Motion,
     name: str,
-    fps: float,
-    rows: list[list[Snapshot]] | None,
+    motion: Motion,
+    rows: list[list[Snapshot]],
 ) -> dict[str, Any]:
+    """Put one motion on the rig and measure it; adds a row to the picture, where one is wanted."""
     scene = bpy.context.scene
     assert scene is not None
     started = time.monotonic()
-    applied = apply_take(scene, armature, motion, name=name, start_frame=START, mapping=mapping)
+    fps, options = request["fps"], Options(contact=request["contact"])
+    applied = apply_take(
+        scene, armature, motion, name=name, start_frame=START, mapping=mapping, options=options
+    )
     seconds = time.monotonic() - started
     wanted = resample(motion, fps)
     watched = watch(armature, rest, mapping, wanted.positions.astype(float))
     body = play(scene, armature, watched, range(START, applied.end_frame + 1), fps)
-    if rows is not None:
+    if request["picture"]:
         rows.append(snapshots(scene, armature, watched, wanted, body, START, SHOTS, name))
     measures = measure(wanted, body)
     data = armature.animation_data
     assert data is not None
     data.action = None
     bpy.data.actions.remove(applied.action)
+    planted = applied.take.contact
     return {
         "frames": len(wanted),
         "seconds": round(seconds, 3),
         "measures": {key: float(np.round(value, 6)) for key, value in measures.items()},
-        "notes": list(applied.notes),
+        "notes": [*applied.notes, *([str(planted)] if planted is not None else [])],
     }
 
 
@@ -114,7 +119,10 @@ def _round_trip(request: dict[str, Any], suffix: str) -> dict[str, Any]:
     scene = bpy.context.scene
     assert scene is not None
     motion = BATTERY[TRAVELLER]()
-    applied = apply_take(scene, armature, motion, name="take", start_frame=START, mapping=mapping)
+    options = Options(contact=request["contact"])
+    applied = apply_take(
+        scene, armature, motion, name="take", start_frame=START, mapping=mapping, options=options
+    )
     watched = watch(armature, rest, mapping, motion.positions.astype(float))
     data = armature.data
     assert isinstance(data, bpy.types.Armature)

@@ -34,7 +34,7 @@ JOINT_OF = {
 LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 ENDS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 MILLIMETRES = 1000.0
-QUIET_JERK = 2.0  # limbs a second cubed: below it there is no jitter to speak of
+QUIET_JERK = 25.0  # limbs a second cubed: a trembling of about 0.1 mm at 20 fps; less is none
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--fps", type=click.FloatRange(1, 240), default=FPS, show_default=True, help="Frame rate to play at."
 )
+@click.option(
+    "--contact/--no-contact",
+    default=None,
+    help="Keep standing feet in place and out of the floor.  [default: as retarget does]",
+)
 @click.option("--formats", default="fbx,glb,bvh,usd", show_default=True,
               help=f"Files to write and read again: some of {','.join(FORMATS)}, or none.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Rigs at a time.  [default: the cores]")
@@ -59,6 +64,7 @@ def certify(
     armature: str,
     mapping: Path | None,
     fps: float,
+    contact: bool | None,
     formats: str,
     jobs: int | None,
     limit: float,
@@ -91,6 +97,7 @@ def certify(
                 "battery": names,
                 "clips": [str(clip.resolve()) for clip in clips],
                 "fps": fps,
+                "contact": "auto" if contact is None else contact,
                 "formats": suffixes,
                 "picture": str(pictures[title].resolve()),
             },

@@ -84,6 +84,7 @@ def test_a_list_has_settings_of_its_own_and_paths_beside_it(folders: Path) -> No
         ('{"clip": "a.npz", "rig": "r.fbx", "name": "../r"}', "below the folder"),
         ('{"clip": "a.npz", "rig": "r.fbx", "controls": "xk"}', "xk"),
         ('{"clip": "a.npz", "rig": "r.fbx", "formats": ["obj"]}', "obj is no format"),
+        ('{"clip": "a.npz", "rig": "r.fbx", "contact": "never"}', "contact is 'never'"),
         ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"loops": 1}}', "unknown setting loops"),
         ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"mirror": 1}}', "setting mirror is 1"),
         ('{"clip": "a.npz", "rig": "r.fbx", "settings": {"root": "tail"}}', "root cannot be 'tail'"),
