@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import bpy
 import numpy as np
@@ -34,10 +34,10 @@ def write_action(
         bag = strip.channelbag(slot, ensure=True)
         assert bag is not None
         groups: dict[str, bpy.types.ActionGroup] = {}
-        for track in tracks:
+        tracks = list(tracks)
+        for track, keys in zip(tracks, _keys(tracks, start_frame), strict=True):
             if track.group not in groups:
                 groups[track.group] = bag.groups.new(track.group)
-            keys = _points(track, start_frame)
             for index in range(track.values.shape[1]):
                 fcurve = bag.fcurves.new(track.path, index=index)
                 fcurve.group = groups[track.group]
@@ -48,9 +48,23 @@ def write_action(
     return action
 
 
-def _points(track: Track, start_frame: int) -> Single:
-    """(3, C, n, 2) the points and the left and right handles of the keys of a track's C channels."""
-    values, frames = track.values, track.frames
+def _keys(tracks: Sequence[Track], start_frame: int) -> list[Single]:
+    """(3, C, n, 2) the points and the left and right handles of the keys of each track's C channels."""
+    found: list[Single] = [np.empty((3, 0, 0, 2), np.float32)] * len(tracks)
+    alike: dict[tuple[int, bytes], list[int]] = {}
+    for number, track in enumerate(tracks):
+        alike.setdefault((len(track.values), track.frames.tobytes()), []).append(number)
+    for numbers in alike.values():  # those with keys on the same frames together
+        values = np.concatenate([tracks[number].values for number in numbers], axis=1)
+        points = _points(values, tracks[numbers[0]].frames, start_frame)
+        ends = np.cumsum([tracks[number].values.shape[1] for number in numbers])
+        for number, part in zip(numbers, np.split(points, ends[:-1], axis=1), strict=True):
+            found[number] = part
+    return found
+
+
+def _points(values: Array, frames: npt.NDArray[np.intp], start_frame: int) -> Single:
+    """(3, C, n, 2) the same for keys on n ``frames`` of values (T, C)."""
     slope = np.gradient(values, axis=0)[frames] if len(values) > 1 else np.zeros((1, values.shape[1]))
     time = frames.astype(float)
     gaps = np.diff(time)
@@ -59,12 +73,8 @@ def _points(track: Track, start_frame: int) -> Single:
     points = np.empty((3, values.shape[1], len(frames), 2), np.float32)
     for part, offset in enumerate((np.zeros(len(frames)), -before, after)):
         points[part, :, :, 0] = start_frame + time + offset
-        points[part, :, :, 1] = _moved(values[frames], slope, offset).T
+        points[part, :, :, 1] = (values[frames] + slope * offset[:, None]).T
     return points
-
-
-def _moved(values: Array, slope: Array, offset: Array) -> Array:
-    return values + slope * offset[:, None]
 
 
 def _fill(fcurve: bpy.types.FCurve, keys: Single, interpolation: str) -> None:
