@@ -28,8 +28,8 @@ class Limit:
 LIMITS = (
     Limit("arm_direction_deg", "arms °", 2.0, 2, "direction of upper arms and forearms, 99 of 100 frames"),
     Limit("leg_direction_deg", "legs °", 10.0, 2, "direction of thighs and shins, which planting feet bends"),
-    Limit("end_position_percent", "ends %", 15.0, 1, "wrists and ankles, in percent of the limb, 99 of 100"),
-    Limit("end_angle_deg", "ends °", 15.0, 1, "the same as an angle from shoulder or hip"),
+    Limit("end_position_percent", "ends %", 20.0, 1, "wrists and ankles, in percent of the limb, 99 of 100"),
+    Limit("end_angle_deg", "ends °", 20.0, 1, "the same as an angle from shoulder or hip"),
     Limit("stretch_percent", "stretch %", 0.01, 4, "largest change of a bone's length"),
     Limit("twist_beyond_deg", "twist °", 0.0, 1, "twist beyond what a body can"),
     Limit("twist_jump_deg", "jump °", 60.0, 1, "largest change of a twist from frame to frame"),
