@@ -136,14 +136,18 @@ def _settled(speed: Array, lift: Array, flags: Flags) -> Flags:
 
     Feet of generated motions slide as they stand: what counts is how fast, and how high, most of the stand is.
     """
-    settled = np.zeros(len(speed), bool)
+    slow, settled = np.zeros((2, len(speed)), bool)
     for start, end in runs(flags):
-        part = slice(start, end)
-        most = int(MOST * (end - start - 1))
-        fast = max(float(np.sort(speed[part])[most]), STILL) + FASTER
-        high = float(np.sort(lift[part])[most]) + HIGHER
-        settled[part] = (speed[part] < min(fast, SLIDING)) & (lift[part] < high)
+        fast = max(_most(speed[start:end]), STILL) + FASTER
+        slow[start:end] = speed[start:end] < min(fast, SLIDING)
+    for start, end in runs(slow):
+        settled[start:end] = lift[start:end] < _most(lift[start:end]) + HIGHER
     return settled
+
+
+def _most(values: Array) -> float:
+    """What the least of the values, ``MOST`` of them, stay below."""
+    return float(np.sort(values)[int(MOST * (len(values) - 1))])
 
 
 def _held(values: Array, enter: float, leave: float) -> Flags:

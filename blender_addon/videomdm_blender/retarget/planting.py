@@ -108,11 +108,14 @@ def _say(contacts: Contacts, fps: float) -> Array:
 
 def _roll(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
     """(2, T, 4) what turns feet that stand flat: each time that a foot stands it points one way."""
-    flat = contacts.heel & contacts.ball & contacts.floor
     at_rest = stance.feet_forward[:, None]
     forward = rotate(feet.turn, at_rest)
-    means, _ = contacts.means(forward, flat)
-    level = means[contacts.stands] if len(means) else forward
+    flat = contacts.heel & contacts.ball & contacts.floor
+    level = forward
+    if contacts.count:
+        means, number = contacts.means(forward, flat)
+        level = np.where((number > 0)[contacts.stands][..., None], means[contacts.stands], forward)
+    flat |= contacts.ball & contacts.floor & (forward[..., 1] > 0)  # else the heel would be in the floor
     level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
     planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))
     roll = _vector(compose(planted, inverse(feet.turn)))
