@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,6 @@ class Job:
 
     fps:         of the scene; None keeps that of the rig's file.
     start_frame: on which the motion begins.
-    in_place:    short for the settings' root "in-place".
     controls:    of arms and legs, as ``videomdm_blender.controls.limb.Controls`` has them.
     contact:     of standing feet with the floor, as ``videomdm_blender.retarget.Options`` has it.
     settings:    of the take; a dictionary of them becomes one.
@@ -43,16 +42,13 @@ class Job:
     save_mapping: str = ""
     fps: float | None = None
     start_frame: int = 1
-    in_place: bool = False
     controls: str = "fk"
     contact: bool | Literal["auto"] = "auto"
     settings: TakeSettings = field(default_factory=TakeSettings)
 
     def __post_init__(self) -> None:
-        settings = self.settings if isinstance(self.settings, TakeSettings) else TakeSettings(**self.settings)
-        if self.in_place:
-            settings = replace(settings, root="in-place")
-        object.__setattr__(self, "settings", settings)
+        if not isinstance(self.settings, TakeSettings):
+            object.__setattr__(self, "settings", TakeSettings(**self.settings))
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def make_take(
         cycle = looped(_stretch(motion, settings.loop), settings.loop_window)
         motion = cycle.motion
         context = min(len(motion) - 1, round(CONTEXT * rate))
+        options = _later(options, context / rate)
     stance = Stance(rest, mapping)
     frames = slice(context, context + len(motion))
     take = retarget(motion if cycle is None else cycle.extended(context), rest, mapping, options)
@@ -100,6 +101,14 @@ def _stretch(motion: Motion, loop: str) -> Motion:
     return replace(
         motion, positions=motion.positions[frames], contacts=motion.contacts[frames], features=None
     )
+
+
+def _later(options: Options | None, seconds: float) -> Options | None:
+    """Options for a motion that has ``seconds`` more before it."""
+    if options is None or not options.hands:
+        return options
+    hands = (replace(hand, start=hand.start + seconds, end=hand.end + seconds) for hand in options.hands)
+    return replace(options, hands=tuple(hands))
 
 
 def blend_frames(settings: TakeSettings, rate: float, count: int) -> tuple[int, int]:

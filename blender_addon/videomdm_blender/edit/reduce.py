@@ -71,6 +71,7 @@ def reduced(
     """
     limit = Tolerance(tolerance.angle * MARGIN, tolerance.distance * MARGIN)
     legs = {side: _leg_bones(stance, side) for side in SIDES}
+    bodies = {side: _bones_above(stance, side) for side in SIDES}
     steps = {side: _changes(contacts[:, 2 * number : 2 * number + 2]) for number, side in enumerate(SIDES)}
     kept: dict[str, Flags] = {}
     for mode in dict.fromkeys(channel.mode for channel in channels.values()):
@@ -79,7 +80,7 @@ def reduced(
         wanted = turning_points(truth, limit.angle)
         for number, bone in enumerate(bones):
             for side in SIDES:
-                if bone in legs[side]:
+                if bone in legs[side] | bodies[side]:
                     wanted[number] |= steps[side]
         flags = rotation_keys(
             np.stack([channels[bone].values for bone in bones]),
@@ -91,9 +92,12 @@ def reduced(
         )
         kept |= dict(zip(bones, flags, strict=True))
     landed = location_turns(take.location, limit.distance) | steps["left"] | steps["right"]
-    location = location_keys(take.location, landed, limit.distance, interpolation)
+    # Half for the body, so that legs may miss by something, too.
+    location = location_keys(take.location, landed, limit.distance / 2.0, interpolation)
     result = Kept(kept, location)
-    return _with_standing_feet(stance, take, channels, contacts, limit.distance, interpolation, result, legs)
+    return _with_standing_feet(
+        stance, take, channels, contacts, limit.distance, interpolation, result, legs, bodies
+    )
 
 
 def rotation_keys(
@@ -192,11 +196,15 @@ def _changes(contacts: Flags) -> Flags:
 
 
 def _leg_bones(stance: Stance, side: str) -> set[str]:
-    """The mapped bones that decide where a foot is."""
+    """The mapped bones of a leg."""
+    return {bone for part in LEG for bone in stance.mapping.chain(f"{side}_{part}")}
+
+
+def _bones_above(stance: Stance, side: str) -> set[str]:
+    """The mapped bones that carry a leg."""
     mapping = stance.mapping
-    leg = {bone for part in LEG for bone in mapping.chain(f"{side}_{part}")}
     above = {*stance.rest.ancestors(mapping.first(f"{side}_thigh")), *mapping.chain("hips")}
-    return leg | (above & set(mapping.bones))
+    return above & set(mapping.bones) - _leg_bones(stance, side)
 
 
 def _with_standing_feet(
@@ -208,6 +216,7 @@ def _with_standing_feet(
     interpolation: str,
     kept: Kept,
     legs: AnyMapping[str, set[str]],
+    bodies: AnyMapping[str, set[str]],
 ) -> Kept:
     """More keys on legs and body, until every foot that stands is within ``distance`` of where it should be."""
     dense = {side: Posed(stance, take).leg(side)[2:] for side in SIDES}
@@ -220,11 +229,16 @@ def _with_standing_feet(
             stands = contacts[:, 2 * number : 2 * number + 2].any(axis=-1)
             miss = np.linalg.norm(shown.leg(side)[2:] - dense[side], axis=-1).max(axis=0)
             frames = _worst_of_runs(np.where(stands, miss, 0.0), distance)
-            if len(frames):
-                finished = False
-                location[frames] = True
-                for bone in legs[side]:
-                    flags[bone][frames] = True
+            if not len(frames):
+                continue
+            finished = False
+            whole = np.all([flags[bone][frames] for bone in legs[side]], axis=0)
+            for bone in legs[side]:
+                flags[bone][frames] = True
+            # Where the leg is right already, the body is not.
+            location[frames[whole]] = True
+            for bone in bodies[side]:
+                flags[bone][frames[whole]] = True
         if finished:
             return Kept(flags, location)
 
