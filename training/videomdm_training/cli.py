@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .ablations.command import ablate
+from .baselines.command import consensus, flat
 from .evaluate.command import evaluate, evaluator
 from .finetune.command import finetune
 from .prepare import prepare
 from .recipe import base
-from .teacher.command import lifted, teacher
 from .study.command import study
+from .teacher.command import lifted, teacher
 from .theory.command import theory
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ def train() -> None:
 train.add_command(prepare)
 train.add_command(finetune)
 train.add_command(theory)
+train.add_command(ablate)
+train.add_command(flat)
+train.add_command(consensus)
 train.add_command(base)
 train.add_command(teacher)
 train.add_command(lifted)

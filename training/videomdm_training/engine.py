@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.fabric import Fabric
@@ -45,6 +45,8 @@ class EngineConfig:
     save_every:  steps between checkpoints; a crash loses no more.
     validate_every: steps between looks at held-out clips.
     time_limit:  seconds after which the run saves and stops, 0 for none.
+    compile:     "off"; "default" lets torch fuse the network's operations, which takes half a minute or more at the
+                 start; "reduce-overhead" records CUDA graphs besides.
     """
 
     steps: int = 20_000
@@ -63,6 +65,7 @@ class EngineConfig:
     log_every: int = 10
     validate_every: int = 1000
     time_limit: float = 0.0
+    compile: Literal["off", "default", "reduce-overhead"] = "off"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.save_every < 1 or self.log_every < 1:
@@ -87,9 +90,9 @@ def pace(config: EngineConfig, step: int) -> float:
     return rate
 
 
-def generator_for(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """The random numbers of one step."""
-    return torch.Generator(device).manual_seed(seed * 1_000_003 + step)
+def generator_for(seed: int, step: int, device: torch.device, rank: int = 0) -> torch.Generator:
+    """The random numbers of one step; each of several processes has its own ``rank``."""
+    return torch.Generator(device).manual_seed(seed * 1_000_003 + step + rank * 1_000_000_007)
 
 
 class Average:
@@ -151,11 +154,13 @@ def run(
     folder: Path,
     fabric: Fabric,
     validate: Callable[[nn.Module, int], dict[str, float]] | None = None,
+    picture: Callable[[nn.Module, int], Path] | None = None,
 ) -> Outcome:
     """Train ``network`` in ``folder``, going on from the state that lies there.
 
     ``losses`` returns the step's losses; the one called "loss" is minimised, all are logged to ``log.jsonl``
-    and TensorBoard.  The returned network holds the averaged weights.
+    and TensorBoard.  ``validate`` gives further numbers and ``picture`` a PNG file for TensorBoard, from the averaged
+    weights.  The returned network holds the averaged weights.
     """
     started = time.monotonic()
     first, before = 0, 0.0
@@ -170,6 +175,8 @@ def run(
             ) from error
     network = network.to(fabric.device)
     average = Average(network, config.ema)
+    if config.compile != "off":
+        network.compile(mode=config.compile, dynamic=True)
     model, *optimisers = fabric.setup(
         network,
         *optimisers_for(
@@ -192,11 +199,12 @@ def run(
             weight.copy_(state["average"][name])
         first, before = int(state["step"]), float(state["seconds"])
     folder.mkdir(parents=True, exist_ok=True)
-    if fabric.global_rank == 0:
+    leader = fabric.global_rank == 0
+    if leader:
         trim_log(folder / LOG, first)
 
     def save(step: int) -> None:
-        if fabric.global_rank == 0:
+        if leader:
             save_state(
                 folder / STATE,
                 {
@@ -208,21 +216,20 @@ def run(
                 },
             )
 
-    writer = _writer(folder) if fabric.global_rank == 0 else None
+    writer = _writer(folder) if leader else None
     rates = (config.learning_rate, config.matrix_learning_rate)[: len(optimisers)]
     step = first
     with (
-        open(folder / LOG, "a", encoding="utf-8") as log,
-        tqdm(
-            total=config.steps, initial=first, unit="step", smoothing=0.02, disable=fabric.global_rank > 0
-        ) as bar,
+        open(folder / LOG if leader else os.devnull, "a", encoding="utf-8") as log,
+        tqdm(total=config.steps, initial=first, unit="step", smoothing=0.02, disable=not leader) as bar,
     ):
         while step < config.steps:
             model.train()
             for optimiser, rate in zip(optimisers, rates, strict=True):
                 for group in optimiser.param_groups:
                     group["lr"] = rate * pace(config, step)
-            values = losses(model, step, generator_for(config.seed, step, fabric.device))
+            generator = generator_for(config.seed, step, fabric.device, fabric.global_rank)
+            values = losses(model, step, generator)
             model.zero_grad(set_to_none=True)
             fabric.backward(values["loss"])
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -236,12 +243,15 @@ def run(
                 row = {k: float(v.detach()) for k, v in values.items()} | {"gradient": float(norm)}
                 bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
                 _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
-            if validate is not None and step % config.validate_every == 0:
+            if step % config.validate_every == 0 and (validate or picture):
                 with _averaged(network, average):
-                    _log(log, writer, step, validate(network, step))
+                    if validate is not None:
+                        _log(log, writer, step, validate(network, step))
+                    if picture is not None and writer is not None:
+                        _show(writer, step, picture(network, step))
             if step % config.save_every == 0:
                 save(step)
-            if config.time_limit and time.monotonic() - started > config.time_limit:
+            if config.time_limit and fabric.broadcast(time.monotonic() - started > config.time_limit):
                 break
     save(step)
     if writer is not None:
@@ -294,7 +304,27 @@ def _log(file: Any, writer: Any, step: int, row: dict[str, float]) -> None:
             writer.add_scalar(name, value, step)
 
 
+def _show(writer: Any, step: int, path: Path) -> None:
+    from matplotlib.image import imread
+
+    writer.add_image("samples", imread(path)[..., :3], step, dataformats="HWC")
+
+
 def fabric_for(config: EngineConfig) -> Fabric:
-    """Fabric on the device that the configuration asks for; "auto" takes a GPU where there is one."""
+    """Fabric on the device that the configuration asks for; "auto" takes a GPU where there is one.
+
+    Under ``torchrun`` every process trains on a device of its own, on a batch of its own.
+    """
     precision: Any = config.precision
-    return Fabric(accelerator=config.accelerator, devices=1, precision=precision)
+    world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if world == 1:
+        return Fabric(accelerator=config.accelerator, devices=1, precision=precision)
+    fabric = Fabric(
+        accelerator=config.accelerator,
+        devices=here,
+        num_nodes=world // here,
+        strategy="ddp",
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric

@@ -21,6 +21,7 @@ from videomdm.model.denoiser import Denoiser, DenoiserConfig
 from videomdm.motion.representation import decode
 
 from . import engine
+from .baselines.flat import FlatPrior
 from .captions import CaptionTable
 from .clips import FRAME_MULTIPLE, Batch
 from .losses import (
@@ -32,6 +33,7 @@ from .losses import (
     reprojection_losses,
 )
 from .normalisation import Normalisation
+from .samples import Samples
 from .teacher.supervision import Supervision, SupervisionConfig
 from .validate import denoising_errors
 from .views import CameraConfig, DetectorConfig
@@ -46,6 +48,8 @@ class LossConfig:
     supervision:  "2d" is VideoMDM; "3d" is MDM on the motion capture itself; "teacher" is MDM on the lifted motion.
     teacher_steps: so many first steps take the teacher's features as the target, which costs a third and gives the
                   2D losses a start from which their rays are nearly right.
+    distil:       weight of score distillation from a 2D prior, the run folder or file of `train flat` that
+                  ``distil_prior`` names.
     teacher_path: alignment puts the predicted poses on the teacher's path before they move onto their rays, and
                   then supervises all channels; the reprojection loss, whose gradient grows with the drift of the
                   predicted path, can then weigh less.
@@ -62,6 +66,15 @@ class LossConfig:
     low_noise_steps: int = 16  # t* of 12, rounded up to whole buckets
     buckets: int = 4
     drop_text: float = 0.1
+    distil: float = 0.0
+    distil_prior: str = ""
+
+    def __post_init__(self) -> None:
+        if self.distil < 0 or (self.distil > 0 and not self.distil_prior):
+            raise UserError(
+                "loss.distil must not be negative, and above 0 it needs loss.distil_prior.",
+                "Train a 2D prior with `videomdm train flat` and give its folder.",
+            )
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class FitConfig:
 
     align_teacher: the teacher's joints are moved onto their observed rays once, before anything else.
     known:         what training knows of a clip: which teacher, which cameras.
+    samples:       prompts whose motions are drawn for TensorBoard with each validation.
     """
 
     engine: engine.EngineConfig = field(default_factory=engine.EngineConfig)
@@ -83,6 +97,7 @@ class FitConfig:
     align_teacher: bool = True
     mirror: bool = True
     diffusion_steps: int = 50
+    samples: tuple[str, ...] = ("a person walks forward", "a person jumps in place", "someone throws punches")
 
     def __post_init__(self) -> None:
         if (
@@ -119,6 +134,9 @@ class VideoMDM:
         self.normalisation = normalisation
         self.schedule = schedule
         self.config = config
+        self.prior: FlatPrior | None = None
+        if config.loss.distil:
+            self.prior = FlatPrior.load(Path(config.loss.distil_prior), normalisation.mean.device)
 
     def __call__(self, network: nn.Module, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of training step ``step``, all its random numbers from ``generator``."""
@@ -131,7 +149,9 @@ class VideoMDM:
         if config.supervision == "teacher" or warm:
             return self._on_features(network, batch, batch.frames["teacher"], text, generator)
         low = config.low_noise_steps
-        chance = float(torch.rand((), generator=generator, device=generator.device))
+        # all processes of a run decide alike: one that takes several steps would keep the others waiting
+        common = engine.generator_for(self.config.engine.seed, step, torch.device("cpu"))
+        chance = float(torch.rand((), generator=common))
         if config.multistep and chance < low / len(self.schedule):
             return self._multistep(network, batch, text, generator)
         first = low if config.multistep else 0
@@ -140,7 +160,7 @@ class VideoMDM:
         )
         x_t = self.schedule.diffuse(*self._start(batch, generator), t)
         x0 = network(x_t, t, *text, batch.mask)
-        return self._losses(x0.float(), batch)
+        return self._losses(x0.float(), batch, text, generator)
 
     def _text(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         ids = self.data.captions[batch.index]
@@ -190,17 +210,19 @@ class VideoMDM:
                 x_t = self.schedule.step(x_t, x0.detach().float(), t, to)
             t = to
             x0 = network(x_t, t, *text, batch.mask)
-            parts.append(self._losses(x0.float(), batch))
+            parts.append(self._losses(x0.float(), batch, text, generator))
         return {name: torch.stack([p[name] for p in parts]).mean() for name in parts[0]}
 
-    def _losses(self, x0: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _losses(
+        self, x0: Tensor, batch: Batch, text: tuple[Tensor, Tensor], generator: torch.Generator
+    ) -> dict[str, Tensor]:
         config = self.config.loss
         camera = self.data.camera(batch.index)
         keypoints, confidence = batch.frames["keypoints"], batch.frames["confidence"]
         features = self.normalisation.undo(x0)
-        positions = decode(features)
+        positions = predicted = decode(features)
         place, change = reprojection_losses(
-            positions, camera, keypoints, confidence, batch.mask, config.depth
+            predicted, camera, keypoints, confidence, batch.mask, config.depth
         )
         loss = config.position * place + config.velocity * change
         parts = {"position": place.detach(), "velocity": change.detach()}
@@ -212,6 +234,10 @@ class VideoMDM:
             aligned = compare(x0, self.normalisation.apply(target), batch.mask)
             loss = loss + config.alignment * aligned
             parts["alignment"] = aligned.detach()
+        if self.prior is not None:
+            distilled = self.prior.distil(predicted, batch.mask, text, generator)
+            loss = loss + config.distil * distilled
+            parts["distil"] = distilled.detach()
         return {"loss": loss, **parts}
 
 
@@ -259,7 +285,8 @@ def fit(
             return {}
         return denoising_errors(network, validation, captions, normalisation, schedule, config.batch)
 
-    outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate)
+    picture = Samples(config.samples, normalisation, schedule, folder) if config.samples else None
+    outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate, picture)
     if fabric.global_rank == 0:
         save_denoiser(
             folder / "denoiser.safetensors",

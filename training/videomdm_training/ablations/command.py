@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train ablate``: a table of runs, one after the other, going on where it stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+@click.option(
+    "-o",
+    "--out",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of all runs.",
+)
+@click.option(
+    "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
+)
+@click.option(
+    "--table",
+    "table_file",
+    type=click.Path(path_type=Path),
+    help="Runs and settings.  [default: the method's parts]",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file that all runs share.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting in all runs."
+)
+@click.option("--only", multiple=True, help="Of the runs; may be given several times.")
+@click.option(
+    "--role", type=click.Choice(["all", "prior"]), default="prior", show_default=True, help="Subjects."
+)
+@click.option(
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
+)
+@click.pass_context
+def ablate(
+    context: click.Context,
+    data: tuple[str, ...],
+    folder: Path,
+    lifter_file: Path,
+    table_file: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...],
+    role: str,
+    time_limit: float,
+) -> None:
+    """Train every run of a table on PACK and say what each came to; goes on where it stopped.
+
+    Each run is a run folder of `train fit`; ablation.md beside them compares their errors on held-out clips.
+    """
+    from videomdm.errors import UserError
+    from videomdm.motion.clip import write_atomically
+
+    from ..cli import fit
+    from ..configuration import load_config
+    from ..fit import FitConfig
+    from .table import METHOD, is_finished, outcome, read_table, report
+
+    table = read_table(table_file or METHOD)
+    if unknown := sorted(set(only) - table.runs.keys()):
+        raise UserError(f"The table has no run {', '.join(unknown)}.", f"It has: {', '.join(table.runs)}.")
+    names = [name for name in table.runs if not only or name in only]
+    settings = {name: (*table.settings(name), *overrides) for name in names}
+    steps = {name: load_config(FitConfig, config, settings[name]).engine.steps for name in names}
+    deadline = time.monotonic() + time_limit if time_limit else None
+    for name in names:
+        if is_finished(folder / name, steps[name]):
+            continue
+        left = 0.0 if deadline is None else deadline - time.monotonic()
+        if deadline is not None and left <= 0:
+            break
+        click.echo(f"{name}:")
+        context.invoke(
+            fit,
+            data=data,
+            folder=folder / name,
+            lifter_file=lifter_file,
+            config=config,
+            overrides=settings[name],
+            time_limit=left,
+            role=role,
+            licence="LicenseRef-unknown",
+            commercial=False,
+        )
+        text = report({n: outcome(folder / n) for n in names if (folder / n).is_dir()})
+        write_atomically(folder / "ablation.md", text.encode())
+    results = {name: outcome(folder / name) for name in names if (folder / name).is_dir()}
+    click.echo(report(results))
+    open_runs = [name for name in names if not is_finished(folder / name, steps[name])]
+    click.echo(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")

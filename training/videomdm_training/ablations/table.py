@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of an ablation, and what its runs came to."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from videomdm.errors import UserError
+
+from ..engine import LOG, STATE, load_state
+
+METHOD = Path(__file__).with_name("method.toml")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs by name, each a list of settings on top of the ``common`` ones."""
+
+    runs: dict[str, list[str]]
+    common: list[str] = field(default_factory=list)
+
+    def settings(self, name: str) -> tuple[str, ...]:
+        """All settings of a run; later ones win."""
+        return (*self.common, *self.runs[name])
+
+
+def read_table(path: Path) -> Table:
+    """Read a table; UserError where it is none or a name cannot be a folder's."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = msgspec.convert(values, Table, strict=True)
+        unknown = sorted(values.keys() - {"runs", "common"})
+    except (OSError, ValueError) as error:  # ValueError: TOML, text and msgspec
+        raise UserError(
+            f"The table {path} cannot be used ({error}).",
+            'Write it as common = ["KEY=VALUE"] and, under [runs], name = ["KEY=VALUE"].',
+        ) from error
+    wrong = [name for name in table.runs if not re.fullmatch(r"[A-Za-z0-9_-]+", name)]
+    if unknown or wrong or not table.runs:
+        raise UserError(
+            f"The table {path} has no runs, or names that cannot be used: {', '.join(unknown + wrong) or 'none'}.",
+            "Name runs with letters, digits, - and _; beside them only `common` is known.",
+        )
+    return table
+
+
+def outcome(folder: Path) -> dict[str, float]:
+    """What a run's log says last of each number."""
+    found: dict[str, float] = {}
+    if (folder / LOG).is_file():
+        for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
+            found |= {name: float(value) for name, value in json.loads(line).items()}
+    return found
+
+
+def is_finished(folder: Path, steps: int) -> bool:
+    """Whether a run came to its end."""
+    return (folder / STATE).is_file() and int(load_state(folder / STATE)["step"]) >= steps
+
+
+def report(results: Mapping[str, Mapping[str, float]]) -> str:
+    """A Markdown table: steps, seconds and validation errors (millimetres about the root) of every run."""
+    names = sorted({n for r in results.values() for n in r if n.startswith("validation/")}, key=_level)
+    heads = ["run", "steps", "seconds", *(f"{name.removeprefix('validation/')}, mm" for name in names)]
+    rows = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for run, values in results.items():
+        numbers = [f"{values.get(name, float('nan')):.0f}" for name in ("step", "seconds")]
+        numbers += [f"{1000 * values[name]:.1f}" if name in values else "" for name in names]
+        rows.append("| " + " | ".join([run, *numbers]) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _level(name: str) -> tuple[int, str]:
+    last = name.rpartition("/")[2]
+    return (int(last), "") if last.isdigit() else (1 << 30, last)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train flat`` and ``videomdm train consensus``: the baseline that lifts at inference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+@click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option(
+    "--lifter",
+    "lifter_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The one of the run to compare with: both then see the same keypoints.",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
+)
+def flat(
+    data: tuple[str, ...],
+    folder: Path,
+    lifter_file: Path,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+) -> None:
+    """Train a model of 2D motion on the keypoints of PACK's training segments; goes on where it stopped."""
+    from videomdm.model.checkpoint import load_model
+    from videomdm.model.lifter import Lifter
+    from videomdm.model.text import text_encoder
+
+    from .. import engine
+    from ..captions import CaptionTable
+    from ..configuration import load_config, store_config
+    from ..fit import FitConfig
+    from ..mixture import DataSource, gather
+    from .flat import FILE, FlatConfig, fit_flat
+
+    settings = load_config(FlatConfig, config, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    lifter = load_model(lifter_file, Lifter).network
+    assert isinstance(lifter, Lifter)
+    device = engine.fabric_for(settings.engine).device
+    words = CaptionTable()
+    sources = [DataSource.parse(text) for text in data]
+    mixture = gather(sources, lifter, words, FitConfig(), device, None)
+    words.encode(text_encoder(), device)
+    store_config(settings, folder / "config.json")
+    outcome = fit_flat(mixture.training, words, settings, folder)
+    state = "finished" if outcome.finished else "stopped; run the same command to go on"
+    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {folder / FILE}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    "picture",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="PNG to write.",
+)
+@click.option("--prompt", "prompts", multiple=True, help="What to make; may be given several times.")
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of each motion.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same motions.")
+@click.option("--views", type=click.IntRange(3, 15), default=5, show_default=True, help="That must agree.")
+def consensus(
+    run: Path, picture: Path, prompts: tuple[str, ...], seconds: float, seed: int, views: int
+) -> None:
+    """Make 3D motions with the 2D model of RUN by multi-view consensus, and draw them.
+
+    Each motion is also written beside the picture, as a clip file.
+    """
+    from videomdm.pipeline import TextRequest
+
+    from ..sheet import PROMPTS, draw_sheet
+    from .consensus import generate
+    from .flat import FlatPrior
+
+    prior = FlatPrior.load(run)
+    motions = [generate(prior, TextRequest(p, seconds, seed), views)[0] for p in prompts or PROMPTS]
+    for number, motion in enumerate(motions):
+        motion.save(picture.with_name(f"{picture.stem}-{number + 1}.npz"))
+    click.echo(draw_sheet(motions, picture, f"{run.name}, consensus of {views} views, seed {seed}"))
