@@ -46,6 +46,8 @@ def test_the_nba_form_becomes_footage(folder, tmp_path):
     out = tmp_path / "pack"
     report = prepare_set("points2d", folder, out, Options(caption="a person plays basketball"))
     assert report.takes == 11 and not report.takes_left_out and is_footage(out)
+    with pytest.raises(UserError, match="no preparing"):
+        detect(out)
     clips = read_footage(out)
     assert [clip.split for clip in clips].count("test") == 2 and clips[5].split == "val"
     clip = clips[1]
@@ -119,3 +121,43 @@ def test_clips_without_words_make_no_set(folder, tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(UserError, match="exists"):
         prepare_set("points2d", folder, tmp_path / "there", Options(caption="x"))
+
+
+JHMDB = (
+    "shoulder_centre", "", "nose", "right_shoulder", "left_shoulder", "right_hip", "left_hip", "right_elbow",
+    "left_elbow", "right_knee", "left_knee", "right_wrist", "left_wrist", "right_ankle", "left_ankle",
+)  # fmt: skip
+
+
+def test_people_in_real_videos_become_training_clips(shared_data, tmp_path):
+    """J-HMDB: 15 joints by hand, from videos of a second or so, through the shipped lifter."""
+    torch = pytest.importorskip("torch")
+    from videomdm.model.checkpoint import load_model
+    from videomdm.model.lifter import Lifter
+    from videomdm.model.registry import find_model
+    from videomdm.motion.representation import decode
+    from videomdm_training.captions import CaptionTable
+    from videomdm_training.teacher.footage import footage_supervision
+
+    with np.load(shared_data / "keypoints2d" / "jhmdb.npz") as archive:
+        points, lengths = archive["test_keypoints"].astype(np.float64), archive["test_lengths"]
+        labels = archive["test_labels"]
+    source = tmp_path / "jhmdb"
+    source.mkdir()
+    (source / "layout.json").write_text(json.dumps({"points": JHMDB, "fps": 30, "width": 640, "height": 480}))
+    rows = ["file,caption,split"]
+    for number, clip in enumerate(np.split(points, np.cumsum(lengths)[:-1])[:60]):
+        np.save(source / f"{number:03d}.npy", 350 * clip + [320, 240])
+        rows.append(f"{number:03d},a person does {labels[number]},train")
+    (source / "captions.csv").write_text("\n".join(rows))
+    report = prepare_set("points2d", source, tmp_path / "out", Options())
+    assert set(report.takes_left_out.values()) <= {"it is shorter than a second"}
+    assert report.takes + len(report.takes_left_out) == 60 and report.takes > 30
+    lifter = load_model(find_model("base") / "lifter.safetensors", Lifter).network
+    clips = read_footage(tmp_path / "out")
+    data = footage_supervision(clips, lifter, CaptionTable(), torch.device("cpu"))
+    assert len(data.clips) >= 0.9 * len(clips)
+    batch = data.clips.batch(data.clips.order)
+    height = decode(batch.frames["teacher"].float())[..., 1][batch.mask]
+    tall = (height.amax(-1) - height.amin(-1)).median()
+    assert 1.1 < float(tall) < 1.8  # metres; people sit and bend, too

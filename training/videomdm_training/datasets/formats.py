@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from videomdm.errors import UserError
 
-from . import amass, fit3d, humanml3d, points2d
+from . import amass, fit3d, footage, humanml3d, points2d
 from .left_out import LeftOut
 from .pack import Pack
 from .report import Report
@@ -36,6 +36,11 @@ def detect(source: Path) -> str:
             return kind
     if points2d.found(source):
         return "points2d"
+    if footage.is_footage(source):
+        raise UserError(
+            f"{source} holds keypoints files with captions.",
+            "They need no preparing: give them to train fit.",
+        )
     raise UserError(
         f"{source} is no data set that is known.",
         f"Say with --format which of {', '.join(FORMATS)} it is; the page on data shows what each looks like.",
