@@ -15,7 +15,7 @@ from .rig import Array
 from .stance import Stance
 
 MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
-TURN = 1.75  # degrees by which a leg may turn to keep a foot in place where the take decides
+TURN = 1.8  # degrees by which legs may turn to keep feet in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
 JERKIER = 1.1  # how much jerkier a take may become; nobody sees a tenth
 TELLING = 0.1  # metres of travel, lost or won, that the user should know of

@@ -21,7 +21,8 @@ from .smoothing import average, bridged, envelope
 from .stance import Stance
 from .two_bone import reach, softened
 
-ROUNDS = 4
+LET_GO = (3.5, 2.2, 1.5, 1.25, 1.1, 1.0)  # of what a leg may turn for a foot, from round to round
+FEW = 0.01  # of the frames, in which it may be more
 FADE = 0.25  # seconds in which a correction begins and ends
 SUPPORT = 0.12  # seconds in which a foot takes over the body
 SWAY = 0.8  # seconds around in which the body may sway
@@ -36,30 +37,31 @@ TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the g
 
 
 def plant(
-    pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float, most: float = np.inf
+    pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float, limit: float = np.inf
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
-    most: degrees by which thighs and shins may turn for it; a foot that would need more is let go.
+    limit: degrees by which legs may turn for it, but for a few frames; feet that need most are let go until it
+           is kept.
     """
     before = Feet.of(stance, pose)
     turn = compose(_roll(before, contacts, stance, fps), before.turn)
     sole = rotate(compose(turn, inverse(before.turn)), before.legs.sole)
     path = pose.path + _follow(before, sole, contacts, ground, fps)
     moved = Feet.of(stance, Pose(pose.turns, path))
-    for _ in range(ROUNDS):
-        ankle = _stand(moved, sole, contacts, ground)
-        easy = _turned(moved, _faded(moved, ankle, contacts, fps)) < most
-        if easy[contacts.standing].all():
-            break
-        contacts = contacts.only(easy, fps)
     ankle = _stand(moved, sole, contacts, ground)
+    for most in LET_GO:
+        turned = _turned(moved, _faded(moved, ankle, contacts, fps))
+        if np.mean(contacts.standing & (turned > limit)) < FEW:
+            break
+        contacts = contacts.only(turned < most * limit, fps)
+        ankle = _stand(moved, sole, contacts, ground)
     path, moved = _lowered(path, moved, ankle, contacts, stance, fps)
     target = _faded(moved, ankle, contacts, fps)
     target[..., 1] += _lift(target, contacts, ground, fps)
-    if np.isfinite(most):
+    if np.isfinite(limit):
         wanted = _turned(moved, target)
-        share = np.where(contacts.standing, 1.0, np.minimum(1.0, most / np.maximum(wanted, 1e-9)))
+        share = np.where(contacts.standing, 1.0, np.minimum(1.0, limit / np.maximum(wanted, 1e-9)))
         target = moved.ankle + share[..., None] * (target - moved.ankle)
     turn = _levelled(turn, target, moved, contacts, stance, ground, fps)
     return _reached(Pose(pose.turns, path), moved, target, turn, contacts, stance, ground), contacts

@@ -21,6 +21,7 @@ from tests.blender_addon.support.rigs import (
     play,
 )
 from tests.blender_addon.support.walker import ANKLE, TOE, Walk, walk
+
 from videomdm.motion import Motion, rotations
 from videomdm.motion.skeleton import JOINT_NAMES
 from videomdm_blender.retarget import Mapping, Options, RigRest, Take, retarget

@@ -56,7 +56,7 @@ def walk(seconds: float = 4.8, fps: float = 30.0, slide: float = 0.0, tremble: f
         )
         place = np.stack([np.full(count, positions[0, hip, 0]), ANKLE + lift, forward - 0.03], axis=-1)
         positions[:, ankle] = place
-        positions[:, toe] = place + (0.0, TOE - ANKLE, FOOT)
+        positions[:, toe] = np.add(place, (0.0, TOE - ANKLE, FOOT))
         _bend(positions, hip, knee, ankle)
         positions[:, ankle] += noise[number, 0]
         positions[:, toe] += noise[number, 1]
