@@ -84,11 +84,10 @@ class Following:
         """
         others = [copy for bone in shown[:2] for copy in self._copies(bone) if copy.source in self.bent_by_ik]
         bends = [c for copy in others for c in self.pose.bones[copy.source].constraints if _is_ik(c)]
-        settings = [copy.setting for copy in others if copy.setting in controls.switches]
+        settings = [s for copy in others if (s := copy.setting) is not None and s in controls.switches]
         if not settings or not bends or not bends[-1].pole_subtarget:
             return None
         switch, fk = settings[0], controls.switches[settings[0]]
-        assert switch is not None
         above = self._controls_above(bends[-1].subtarget, controls)
         if not above:
             return None
@@ -116,6 +115,7 @@ class Following:
     def switches(self, place: Stage) -> dict[Setting, float]:
         """Setting -> the value with which the FK controls rule, found by trying."""
         seen = {}
+        assert place.double.pose is not None
         for value in (0.0, 1.0):
             for bone, name in self.settings:
                 place.double.pose.bones[bone][name] = type(self.pose.bones[bone][name])(value)

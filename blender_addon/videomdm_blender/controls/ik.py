@@ -51,7 +51,8 @@ class FkLimb:
         if any(len(chain) != 1 for chain in chains) or any(bone not in known for bone in needed):
             return None
         toes = mapping.chain(f"{side}_toe") if ik.toe in known else ()
-        return cls(ik, *(chain[0] for chain in chains), toe=toes[0] if toes else "")
+        upper, lower, end = (chain[0] for chain in chains)
+        return cls(ik, upper, lower, end, toes[0] if toes else "")
 
     @property
     def fk_bones(self) -> tuple[str, ...]:
@@ -162,10 +163,10 @@ def _switch(armature: bpy.types.Object, curves: Curves, ik: IkLimb) -> None:
     assert armature.pose is not None
     curves.set(ik.switch, ik.ik)
     for setting, value in ik.needed.items():
-        if setting[1] in armature.pose.bones[setting[0]]:
+        if setting[1] in armature.pose.bones[setting[0]].keys():  # noqa: SIM118  # it is no dict
             curves.set(setting, value)
     for bone in (*ik.at_rest, ik.base):
-        if bone in armature.pose.bones:
+        if armature.pose.bones.get(bone) is not None:
             curves.put(bone, "location", np.zeros((1, 3)))
             curves.put_rotation(armature.pose.bones[bone], np.array([[1.0, 0.0, 0.0, 0.0]]))
 
@@ -184,18 +185,18 @@ def _key(
             curves.put(control, "location", location)
         if control != limb.ik.pole:
             curves.put_rotation(armature.pose.bones[control], turn)
-    if limb.ik.base in armature.pose.bones:
+    if armature.pose.bones.get(limb.ik.base) is not None:
         # All axes alike: a bone that is scaled along itself only would shear the next one.
         curves.put(limb.ik.base, "scale", np.repeat(goal.length.scale[:, None], 3, axis=1))
 
 
 def _pole_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
     """Turn the pole back by as much as it pulls beside; whether it did."""
-    joints = [played.heads(bone) for bone in limb.ik.shown]
-    miss = misses(*joints, goal.direction)
+    root, middle, end = (played.heads(bone) for bone in limb.ik.shown)
+    miss = misses(root, middle, end, goal.direction)
     if np.percentile(np.abs(miss), 95) < BESIDE:
         return False
-    line = unit(joints[2] - joints[0])
+    line = unit(end - root)
     goal.towards = rotate(about(line, -miss), goal.towards)
     return True
 

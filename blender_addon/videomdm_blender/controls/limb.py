@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 Setting = tuple[str, str]
@@ -57,14 +57,20 @@ class IkLimb:
 
     def on(self, side: str) -> IkLimb:
         """The same with the rig's word for a side in place of "@"."""
-        return IkLimb(**{f.name: _replaced(getattr(self, f.name), side) for f in fields(self)})
 
+        def called(name: str) -> str:
+            return name.replace("@", side)
 
-def _replaced(value: object, side: str) -> object:
-    if isinstance(value, str):
-        return value.replace("@", side)
-    if isinstance(value, tuple):
-        return tuple(_replaced(part, side) for part in value)
-    if isinstance(value, dict):
-        return {_replaced(key, side): part for key, part in value.items()}
-    return value
+        upper, lower, end = self.shown
+        return replace(
+            self,
+            target=called(self.target),
+            pole=called(self.pole),
+            shown=(called(upper), called(lower), called(end)),
+            switch=(called(self.switch[0]), self.switch[1]),
+            needed={(called(bone), name): value for (bone, name), value in self.needed.items()},
+            kept=tuple((called(bone), name) for bone, name in self.kept),
+            toe=called(self.toe),
+            at_rest=tuple(called(bone) for bone in self.at_rest),
+            base=called(self.base),
+        )

@@ -48,7 +48,8 @@ def wanted_turns(posed: Posed, shown: AnyMapping[str, str] | None = None) -> dic
 def off_by(matrices: Array, turns: Array) -> Array:
     """(T,) radians between how bones with ``matrices`` (T, 4, 4) are turned and ``turns`` (T, 4)."""
     seen = np.array([Matrix(matrix).to_quaternion() for matrix in matrices], float)
-    return 2.0 * np.arccos(np.clip(np.abs(np.sum(seen * turns, axis=-1)), 0.0, 1.0))
+    result: Array = 2.0 * np.arccos(np.clip(np.abs(np.sum(seen * turns, axis=-1)), 0.0, 1.0))
+    return result
 
 
 def settle(
@@ -62,7 +63,7 @@ def settle(
     few = sorted({round(i) for i in np.linspace(0, len(frames) - 1, LOOKS)})
     look = [frames[i] for i in few]
     played = stage.play(action, look, list(wanted))
-    if any(off_by(played.matrices[b], turns[few]).max() > OFF for b, turns in wanted.items()):
+    if any(np.max(off_by(played.matrices[b], turns[few])) > OFF for b, turns in wanted.items()):
         _turn_back(stage, action, wanted, frames)
     results = wanted_turns(posed, shown)
     played = stage.play(action, look, list(results))
@@ -77,7 +78,7 @@ def _turn_back(
     parents = [p.name for b in wanted if (p := armature.data.bones[b].parent) is not None]
     for _ in range(PASSES):
         played = stage.play(action, frames, list(dict.fromkeys([*wanted, *parents])))
-        off = [b for b, turns in wanted.items() if off_by(played.matrices[b], turns).max() > OFF / 2]
+        off = [b for b, turns in wanted.items() if np.max(off_by(played.matrices[b], turns)) > OFF / 2]
         if not off:
             break
         for bone in off:

@@ -43,13 +43,10 @@ class Stage:
         assert data is not None
         data.action = action
         data.action_slot = action.slots[0]
-        view_layer = self.scene.view_layers[0]
         matrices, keys = np.empty((2, len(bones), len(frames), 4, 4))
         for t, frame in enumerate(frames):
             self.scene.frame_current = frame
-            view_layer.update()
-            pose = self.double.evaluated_get(view_layer.depsgraph).pose
-            assert pose is not None
+            pose = self._evaluated()
             for b, bone in enumerate(bones):
                 matrices[b, t] = pose.bones[bone].matrix
                 keys[b, t] = pose.bones[bone].matrix_basis
@@ -57,16 +54,22 @@ class Stage:
 
     def influences(self) -> dict[tuple[str, str], float]:
         """(bone, constraint) -> its influence now, as drivers set it."""
-        view_layer = self.scene.view_layers[0]
         self.double.update_tag()
-        view_layer.update()
-        pose = self.double.evaluated_get(view_layer.depsgraph).pose
-        assert pose is not None
+        pose = self._evaluated()
         return {
             (bone.name, constraint.name): 0.0 if constraint.mute else constraint.influence
             for bone in pose.bones
             for constraint in bone.constraints
         }
+
+    def _evaluated(self) -> bpy.types.Pose:
+        """The double's pose after constraints and drivers."""
+        view_layer = self.scene.view_layers[0]
+        view_layer.update()
+        assert view_layer.depsgraph is not None
+        pose = self.double.evaluated_get(view_layer.depsgraph).pose
+        assert pose is not None
+        return pose
 
 
 @contextmanager
@@ -74,12 +77,14 @@ def stage(armature: bpy.types.Object) -> Iterator[Stage]:
     """Build the stage for ``armature``; on leaving, nothing of it remains."""
     scene = bpy.data.scenes.new("stage")
     double = armature.copy()
-    posed = None
+    assert double is not None
+    posed: bpy.types.Armature | None = None
     try:
         double.hide_viewport = False
         scene.collection.objects.link(double)
         if isinstance(double.data, bpy.types.Armature) and double.data.pose_position == "REST":
             posed = double.data.copy()
+            assert posed is not None
             posed.pose_position = "POSE"
             double.data = posed
         yield Stage(scene, double)
