@@ -92,6 +92,10 @@ def test_packs_without_captioned_training_segments_are_refused(lifter, tmp_path)
     Pack.save(tmp_path / "set.pack", {"a": walk}, [segment], {})
     with pytest.raises(UserError, match="no captioned segment"):
         gather([DataSource(tmp_path / "set.pack")], lifter, CaptionTable(), FitConfig(), CPU)
+    pack = Pack.load(tmp_path / "set.pack")
+    assert len(sources.position_clips(pack, pack.select("train", "teacher"), CPU)) == 1
+    with pytest.raises(UserError, match="no such segment"):
+        sources.position_clips(pack, pack.select("train", "prior"), CPU)
 
 
 def test_real_cameras_of_a_pack_see_its_clips_and_their_mirror_images(lifter, tmp_path):

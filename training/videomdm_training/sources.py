@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from videomdm.camera import Camera, seen_from
+from videomdm.errors import UserError
 from videomdm.motion.representation import canonicalise
 from videomdm.motion.skeleton import mirror_positions
 
@@ -47,6 +48,11 @@ def joints(pack: Pack, segment: Segment) -> Tensor:
 def position_clips(pack: Pack, segments: Sequence[Segment], device: torch.device) -> Clips:
     """Clips with frames "positions" (F, 22, 3), for the lifter."""
     segments = usable(segments)
+    if not segments:
+        raise UserError(
+            "The pack has no such segment of at least a second.",
+            "Look at its report: which split and role do the segments have?",
+        )
     clips = [joints(pack, s) for s in segments]
     return Clips(
         {"positions": torch.cat(clips).to(device)},
