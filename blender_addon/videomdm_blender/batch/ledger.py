@@ -32,9 +32,12 @@ class Ledger:
 
     def note(self, entry: dict[str, Any]) -> None:
         """Add a line, and see it to the disk."""
-        torn = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if torn else "") + json.dumps(entry, ensure_ascii=False) + "\n")
+        with self.path.open("ab+") as file:
+            if file.tell():  # after a line that was cut short begin a new one
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from .process import Seat
 
+INTERRUPTIBLE = 0.5  # seconds: on Windows Ctrl-C does not end a longer wait
 MOST_CRASHES = 3  # of workers by one rig, until its other jobs are not tried any more
 
 
@@ -107,7 +108,10 @@ def run(
     try:
         working = len(threads)
         while working:
-            answer = answers.get()
+            try:
+                answer = answers.get(timeout=INTERRUPTIBLE)
+            except queue.Empty:
+                continue
             if answer is None:
                 working -= 1
             elif isinstance(answer, BaseException):

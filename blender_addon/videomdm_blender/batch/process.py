@@ -145,6 +145,7 @@ class Seat:
     def __init__(self, module: str, folder: Path) -> None:
         self._module, self._folder = module, folder
         self._worker: Worker | None = None
+        self._closed = False
 
     def perform(self, job: dict[str, Any], limit: float) -> dict[str, Any]:
         """Have a job done.
@@ -155,16 +156,21 @@ class Seat:
         started = time.monotonic()
         if self._worker is None:
             self._worker = Worker(self._module, self._folder)
+        worker = self._worker
+        if self._closed:  # while the worker was being started
+            worker.close()
         try:
-            answer = self._worker.ask(job, limit)
+            answer = worker.ask(job, limit)
         except WorkerLost as lost:
-            self.close()
+            worker.close()
+            self._worker = None
             advice = "Open the rig in Blender to see whether the file is sound."
             answer = {"error": [str(lost), advice, "crashed"]}
         return answer | {"seconds": round(time.monotonic() - started, 3)}
 
     def close(self) -> None:
-        """End the worker, if there is one."""
-        worker, self._worker = self._worker, None
+        """End the worker, if there is one; also from another thread, in the middle of a job."""
+        self._closed = True
+        worker = self._worker
         if worker is not None:
             worker.close()

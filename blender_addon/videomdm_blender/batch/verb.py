@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def batch(
         _tell(planned, out)
         return
     run = _engine(engine)
-    progress = _Progress(planned, out)
+    progress = _Progress(planned)
     if progress.left:
         execute(planned, out, part, engine=run, count=jobs, limit=limit, ended=progress.ended)
     progress.close(Ledger(out, part).path)
@@ -124,11 +125,11 @@ def _tell(planned: list[Planned], out: Path) -> None:
 class _Progress:
     """Tells a person how far the batch is: a bar with the time left on a terminal, else a line a job."""
 
-    def __init__(self, planned: list[Planned], out: Path) -> None:
+    def __init__(self, planned: list[Planned]) -> None:
         self.left = sum(not entry.done for entry in planned)
         self.skipped = len(planned) - self.left
         self.failures: list[Ended] = []
-        self._out, self._count = out, 0
+        self._count, self._started = 0, time.monotonic()
         self._bar = tqdm(total=self.left, unit="job", file=sys.stderr, disable=not sys.stderr.isatty())
         if self.skipped:
             click.echo(f"{self.skipped} jobs are done already.")
@@ -139,7 +140,8 @@ class _Progress:
         if ended.failed:
             self.failures.append(ended)
         if self._bar.disable:
-            click.echo(f"[{self._count}/{self.left}] {_line(ended)}")
+            rest = (time.monotonic() - self._started) / self._count * (self.left - self._count)
+            click.echo(f"[{self._count}/{self.left}, {tqdm.format_interval(rest)} left] {_line(ended)}")
         else:
             if ended.failed:
                 self._bar.write(_line(ended), file=sys.stderr)

@@ -14,7 +14,7 @@ import pytest
 
 from videomdm_blender.batch import pool
 from videomdm_blender.batch.pool import Task
-from videomdm_blender.batch.process import environment
+from videomdm_blender.batch.process import Seat, environment
 
 PATIENCE = 60.0
 
@@ -96,3 +96,10 @@ def test_a_worker_sees_a_clean_environment(tmp_path: Path) -> None:
     variables = environment(tmp_path, {"PATH": "/bin", "BLENDER_USER_SCRIPTS": "/mine", "TOKEN": "x"})
     assert variables["PATH"] == "/bin" and not {"BLENDER_USER_SCRIPTS", "TOKEN"} & variables.keys()
     assert variables["TMPDIR"].startswith(str(tmp_path))
+
+
+def test_leaving_while_a_worker_starts_does_not_wait_for_its_job(unruly: str, tmp_path: Path) -> None:
+    seat = Seat(unruly, tmp_path)
+    seat.close()
+    answer = seat.perform({"do": "hang"}, 60.0)
+    assert answer["error"][2] == "crashed" and answer["seconds"] < 30.0
