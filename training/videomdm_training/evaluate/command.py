@@ -112,7 +112,8 @@ def evaluator(
     """Train the evaluator of words to motion on PACK's training segments; goes on where it stopped."""
     from ..configuration import load_config, store_config
     from ..datasets.pack import Pack
-    from .fit_evaluator import NAME, EvaluatorConfig, fit_evaluator
+    from .evaluator import FrozenEvaluator
+    from .fit_evaluator import NAME, EvaluatorConfig, fit_evaluator, held_out_r_precision
 
     settings = load_config(EvaluatorConfig, config, overrides)
     if time_limit:
@@ -123,3 +124,6 @@ def evaluator(
     outcome = fit_evaluator(data, settings, folder, facts)
     state = "finished" if outcome.finished else "stopped; run the same command to go on"
     click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {folder / NAME}")
+    for split, found in held_out_r_precision(data, FrozenEvaluator.load(folder / NAME)).items():
+        tops = " / ".join(f"{value:.3f}" for value in found.values())
+        click.echo(f"{split}: R-precision of real motions, top 1 / 2 / 3 of 32: {tops}")

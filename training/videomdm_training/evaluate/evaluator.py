@@ -31,7 +31,7 @@ from ..normalisation import Normalisation
 from .network import Evaluator, EvaluatorSizes
 
 SHIPPED = Path(__file__).parent / "weights" / "evaluator.safetensors"
-SHA256 = ""
+SHA256 = "4f2d6e54649cbfa53d236a1fb244f599170e4f26adcbba3ffe37f9a883bea32e"
 VERSION = 1
 BATCH = 64
 
