@@ -48,6 +48,8 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_DIMENSIONS = 4
 
+MAX_CARD = 2000  # characters of a model's card: a hundred models must fit into one header
+
 DTYPES = {"<f4": np.dtype("<f4"), "|b1": np.dtype("bool")}
 
 JobId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
@@ -167,6 +169,7 @@ class Model(Message, frozen=True):
     """A model that the server can run.
 
     skeleton: name of the skeleton of its motions; commercial: whether its licence allows commercial use.
+    card:     the beginning of its card, Markdown; base: the model that it was fine-tuned from, or "".
     """
 
     name: Name
@@ -175,6 +178,8 @@ class Model(Message, frozen=True):
     licence: Sentence
     max_seconds: float
     commercial: bool
+    card: Annotated[str, msgspec.Meta(max_length=MAX_CARD)] = ""
+    base: Name = ""
 
 
 class Welcome(Message, frozen=True):

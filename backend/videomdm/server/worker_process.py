@@ -23,6 +23,7 @@ import signal
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -216,7 +217,17 @@ def _describe(info: Any) -> protocol.Model:
         licence=str(info.licence),
         max_seconds=float(info.max_seconds),
         commercial=bool(info.commercial),
+        card=_card(getattr(info, "card", "")),
+        base=str(getattr(info, "base", "")),
     )
+
+
+def _card(path: str) -> str:
+    """The beginning of a model's card; "" where there is none that can be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8")[: protocol.MAX_CARD] if path else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _exit_with_parent() -> None:
