@@ -18,6 +18,7 @@ from videomdm.errors import UserError
 from videomdm.motion.bvh import read_bvh
 
 from ..clips import unit_of
+from ..mapping.property_group import attach
 from .apply import mapping_of
 
 GLTF_MAGIC, JSON_CHUNK = b"glTF", b"JSON"
@@ -87,6 +88,7 @@ def find_armature(file: str, name: str = "") -> bpy.types.Object:
 
 
 def _blend(path: Path) -> None:
+    attach()  # what library overrides say of a property is lost where Blender does not know it yet
     bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
 
 

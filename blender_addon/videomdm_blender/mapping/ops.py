@@ -77,7 +77,7 @@ class VIDEOMDM_OT_mapping_reset(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Empty all parts."""
-        return attempt(self, context, lambda armature: given(armature).forget())
+        return attempt(self, context, lambda armature: given(armature).forget(armature))
 
 
 class VIDEOMDM_OT_mapping_pick(bpy.types.Operator):

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The mapping that a person has given to an armature object, saved with the object.
 
-Without one the bones are found anew for each take.
+Without one the bones are found anew for each take.  The mapping is a group of properties, which pickers can
+show, and a copy of it is kept in one text, because a library override of Blender 5 keeps no groups.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.props import PointerProperty, StringProperty
 
 from videomdm.errors import UserError
@@ -82,10 +85,11 @@ class VIDEOMDM_PG_mapping(bpy.types.PropertyGroup):
         self.family = mapping.family
         self.tidy(armature)
 
-    def forget(self) -> None:
+    def forget(self, armature: bpy.types.Object) -> None:
         """Back to finding the bones by themselves."""
         self._write(dict.fromkeys(SLOTS, ()))
         self.family = self.problem = self.opened = ""
+        self._keep(armature)
 
     def mapping(self, rest: RigRest) -> Mapping | None:
         """The bones as a mapping, unchecked; None where none are given."""
@@ -107,6 +111,23 @@ class VIDEOMDM_PG_mapping(bpy.types.PropertyGroup):
         self.opened = ""
         mapping = self.mapping(rest)
         self.problem = " ".join(problems(rest, mapping)) if mapping is not None else ""
+        self._keep(armature)
+
+    def restore(self, kept: str) -> None:
+        """Take over what :meth:`_keep` wrote."""
+        content = json.loads(kept)
+        self._write({slot: tuple(content["slots"].get(slot, ())) for slot in SLOTS})
+        self.family, self.problem = content["family"], content["problem"]
+
+    def _keep(self, armature: bpy.types.Object) -> None:
+        content = {
+            "family": self.family,
+            "problem": self.problem,
+            "slots": {slot: chain for slot in SLOTS if (chain := self.chain(slot))},
+        }
+        armature.videomdm_mapping_kept = (  # type: ignore[attr-defined]  # attach() adds it
+            json.dumps(content, ensure_ascii=False) if content["slots"] else ""
+        )
 
     def _write(self, chains: dict[str, tuple[str, ...]]) -> None:
         with _quietly():
@@ -137,22 +158,48 @@ def _quietly() -> Iterator[None]:
 
 def given(armature: bpy.types.Object) -> VIDEOMDM_PG_mapping:
     """What a person has given to an armature object."""
-    attach()
+    if not is_attached():
+        attach()
+        restore_all()
     found: VIDEOMDM_PG_mapping = armature.videomdm_mapping  # type: ignore[attr-defined]  # attach() adds it
     return found
 
 
+@persistent  # type: ignore[untyped-decorator]  # Blender's
+def restore_all(*_: object) -> None:
+    """After a file was opened: give overrides back what they lost."""
+    for thing in bpy.data.objects:
+        kept: str = thing.videomdm_mapping_kept  # type: ignore[attr-defined]  # attach() adds it
+        group: VIDEOMDM_PG_mapping = thing.videomdm_mapping  # type: ignore[attr-defined]  # the same
+        if kept and thing.is_editable and not group.is_given:
+            group.restore(kept)
+
+
+def is_attached() -> bool:
+    """Whether objects have the properties."""
+    return bool(getattr(VIDEOMDM_PG_mapping, "is_registered", False))
+
+
 def attach() -> None:
     """Give every object its mapping, if that has not been done: files are also read where no sidebar is."""
-    if not getattr(VIDEOMDM_PG_mapping, "is_registered", False):
-        bpy.utils.register_class(VIDEOMDM_PG_mapping)
-    if not hasattr(bpy.types.Object, "videomdm_mapping"):
-        bpy.types.Object.videomdm_mapping = PointerProperty(  # type: ignore[attr-defined]  # a property of ours
-            type=VIDEOMDM_PG_mapping, override=OVERRIDABLE
-        )
+    if is_attached():
+        return
+    bpy.utils.register_class(VIDEOMDM_PG_mapping)
+    bpy.types.Object.videomdm_mapping = PointerProperty(  # type: ignore[attr-defined]  # a property of ours
+        type=VIDEOMDM_PG_mapping, override=OVERRIDABLE
+    )
+    bpy.types.Object.videomdm_mapping_kept = StringProperty(  # type: ignore[attr-defined]  # the same
+        options={"HIDDEN"}, override=OVERRIDABLE
+    )
+    bpy.app.handlers.load_post.append(restore_all)
+    bpy.app.timers.register(restore_all, first_interval=0.0)  # data cannot be read while add-ons are enabled
 
 
 def detach() -> None:
     """Take the mapping off the objects' type."""
-    del bpy.types.Object.videomdm_mapping  # type: ignore[attr-defined]  # a property of ours
+    bpy.app.handlers.load_post.remove(restore_all)
+    if bpy.app.timers.is_registered(restore_all):
+        bpy.app.timers.unregister(restore_all)
+    del bpy.types.Object.videomdm_mapping_kept  # type: ignore[attr-defined]  # properties of ours
+    del bpy.types.Object.videomdm_mapping  # type: ignore[attr-defined]  # the same
     bpy.utils.unregister_class(VIDEOMDM_PG_mapping)

@@ -13,9 +13,13 @@ NONE = "-"
 
 def table(mapping: Mapping) -> str:
     """The bones of each part of the body, those of the sides beside each other."""
+    left, right = SIDES
     rows = [(words(slot), _bones(mapping, slot), "") for slot in CENTRE_SLOTS]
-    rows.append(("", *SIDES))
-    rows += [(words(part), *(_bones(mapping, f"{side}_{part}") for side in SIDES)) for part in SIDE_SLOTS]
+    rows.append(("", left, right))
+    rows += [
+        (words(part), _bones(mapping, f"{left}_{part}"), _bones(mapping, f"{right}_{part}"))
+        for part in SIDE_SLOTS
+    ]
     return "\n".join(_aligned(rows))
 
 

@@ -7,6 +7,8 @@ knees and elbows are bent.  All of it holds in any rest pose and however the cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..retarget.rig import Array, Mapping, RigRest
@@ -23,11 +25,14 @@ def is_mirrored(rest: RigRest, mapping: Mapping) -> bool | None:
     ``mapping`` must have all required parts.
     """
     front = front_of(rest, mapping)
-    for evidence in (_toes(rest, mapping, front), _names(mapping), _feet(rest, mapping, front)):
-        if evidence is not None:
-            return evidence < 0
-    bends = _bends(rest, mapping, front)
-    return None if bends is None else bends < 0
+    clues: tuple[Callable[[], float | None], ...] = (
+        lambda: _toes(rest, mapping),
+        lambda: _names(mapping),
+        lambda: _feet(rest, mapping),
+        lambda: _bends(rest, mapping, front),
+    )
+    first = next((clue for ask in clues if (clue := ask()) is not None), None)
+    return None if first is None else first < 0
 
 
 def body_axes(rest: RigRest, mapping: Mapping) -> tuple[Array, Array]:
@@ -47,26 +52,34 @@ def front_of(rest: RigRest, mapping: Mapping) -> Array:
     return np.asarray(np.cross(left, up))
 
 
-def _toes(rest: RigRest, mapping: Mapping, front: Array) -> float | None:
+def foot_front(rest: RigRest, mapping: Mapping, side: str) -> Array:
+    """(3,) the front as a foot has it: square to its shin and to the axis from side to side."""
+    left, _ = body_axes(rest, mapping)
+    shin = rest.head(mapping.first(f"{side}_shin")) - rest.head(mapping.first(f"{side}_foot"))
+    return _unit(np.asarray(np.cross(left, shin)))
+
+
+def _toes(rest: RigRest, mapping: Mapping) -> float | None:
     """How far the toes lie before the ankles."""
     if not all(mapping.chain(f"{side}_toe") for side in SIDES):
         return None
     lines = [rest.head(mapping.first(f"{s}_toe")) - rest.head(mapping.first(f"{s}_foot")) for s in SIDES]
-    return _clear(np.asarray(lines), front)
+    return _clear(rest, mapping, np.asarray(lines))
 
 
-def _feet(rest: RigRest, mapping: Mapping, front: Array) -> float | None:
+def _feet(rest: RigRest, mapping: Mapping) -> float | None:
     """How far the foot bones' tails lie before the ankles."""
     feet = [rest.index(mapping.first(f"{side}_foot")) for side in SIDES]
-    return _clear(np.asarray(rest.tails[feet] - rest.heads[feet]), front)
+    return _clear(rest, mapping, np.asarray(rest.tails[feet] - rest.heads[feet]))
 
 
-def _clear(lines: Array, front: Array) -> float | None:
-    """The mean share of lines (2, 3) that points to the front, where both agree."""
+def _clear(rest: RigRest, mapping: Mapping, lines: Array) -> float | None:
+    """The mean share of lines (2, 3) of left and right foot that points to the front, where both agree."""
     lengths = np.linalg.norm(lines, axis=-1)
     if np.min(lengths) <= 0:
         return None
-    shares = (lines @ front) / lengths
+    fronts = np.array([foot_front(rest, mapping, side) for side in SIDES])
+    shares = np.sum(lines * fronts, axis=-1) / lengths
     agreed = np.sign(shares[0]) == np.sign(shares[1]) and np.min(np.abs(shares)) > CLEAR
     return float(shares.mean()) if agreed else None
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..retarget.rig import Array, Mapping, RigRest
 from ..retarget.slots import SIDES, mirrored
-from .facing import front_of, is_mirrored
+from .facing import foot_front, front_of, is_mirrored
 from .limb import Limb, Pair, read_limbs
 from .tree import Tree
 
@@ -72,11 +72,12 @@ def _toes(tree: Tree, mapping: Mapping) -> dict[str, tuple[str, ...]]:
     Which way the front is may not be known yet, but heels and toes point into opposite directions, and the
     foot bone, where it points into either, points to the toes.
     """
-    rest, front = tree.rest, front_of(rest=tree.rest, mapping=mapping)
+    rest = tree.rest
     ways: list[dict[str, float]] = []
     tails: list[float] = []
     for side in SIDES:
         foot = rest.index(mapping.first(f"{side}_foot"))
+        front = foot_front(rest, mapping, side)
         lines = {rest.names[child]: tree.heads[child] - tree.heads[foot] for child in tree.children[foot]}
         ways.append({name: _share(line, front) for name, line in lines.items()})
         tails.append(_share(rest.tails[foot] - tree.heads[foot], front))

@@ -150,6 +150,11 @@ def test_it_is_saved_with_the_blend_file(bpy: Any, rig: Any, tmp_path: Path) -> 
 
 
 def test_an_override_keeps_its_own_and_a_linked_rig_is_refused(bpy: Any, rig: Any, tmp_path: Path) -> None:
+    import videomdm_blender
+    from videomdm_blender.armature.apply import mapping_of
+    from videomdm_blender.armature.importing import open_rig
+    from videomdm_blender.mapping import property_group
+
     library = tmp_path / "library.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(library), copy=True)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -163,6 +168,7 @@ def test_an_override_keeps_its_own_and_a_linked_rig_is_refused(bpy: Any, rig: An
         bpy.ops.videomdm.mapping_find()
     override = linked.override_create()
     scene.collection.objects.link(override)
+    scene.collection.objects.unlink(linked)
     bpy.context.view_layer.objects.active = override
     bpy.ops.videomdm.mapping_find()
     pick(override, "neck", "")
@@ -174,6 +180,12 @@ def test_an_override_keeps_its_own_and_a_linked_rig_is_refused(bpy: Any, rig: An
     bpy.ops.wm.open_mainfile(filepath=str(shot))
     again = next(o for o in bpy.data.objects if o.name == name and o.library is None)
     assert rows_of(again) == before
+    # As a command opens it, without the sidebar.
+    videomdm_blender.unregister()
+    without_neck = mapping_of(open_rig(shot, name).armature)
+    property_group.detach()
+    videomdm_blender.register()
+    assert not without_neck.chain("neck") and without_neck.chain("head") == ("Head",)
 
 
 def test_without_an_armature_nothing_happens(bpy: Any, scene: Any) -> None:
@@ -191,7 +203,7 @@ def test_nothing_else_of_the_scene_is_changed(bpy: Any, scene: Any, rig: Any) ->
     bpy.ops.videomdm.mapping_reset()
     assert settings() == before and rig.animation_data is None
     assert {bone.name: [tuple(row) for row in bone.matrix_local] for bone in rig.data.bones} == bones
-    assert set(rig.keys()) <= {"videomdm_mapping"}
+    assert set(rig.keys()) <= {"videomdm_mapping", "videomdm_mapping_kept"}
 
 
 def test_the_panel_draws_every_state(bpy: Any, rig: Any) -> None:
