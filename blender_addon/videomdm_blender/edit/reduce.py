@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -142,37 +141,36 @@ def _refined(wanted: Flags, errors: Callable[[Flags], Array], tolerance: float) 
 
 
 def turning_points(q: Array, angle: float) -> Flags:
-    """(N, T) frames at which rotations (N, T, 4) turn back, after and before swings well above ``angle``."""
+    """(N, T) frames at which rotations (N, T, 4) turn back, after and before swings well above ``angle``.
+
+    Seen along the axis about which a bone turns most: nothing that moves in space stops altogether.
+    """
     count = q.shape[1]
-    flags = np.zeros(q.shape[:2], bool)
-    if count < 3:
-        return flags
-    step = rotations.multiply(rotations.conjugate(q[:, :-1]), q[:, 1:])
-    speed = step[..., 1:] * np.where(step[..., :1] < 0, -1.0, 1.0)
-    back = np.sum(speed[:, 1:] * speed[:, :-1], axis=-1) < 0
-    for row, found in enumerate(back):
-        turns = [0, *(np.flatnonzero(found) + 1).tolist(), count - 1]
-        # Neighbouring quaternions are half as far apart as the angle between them.
-        flags[row, _prominent(turns, 2.0 * q[row], PROMINENCE * angle)] = True
+    middle = rotations.normalise(q.sum(axis=1, keepdims=True))
+    apart = rotations.multiply(np.broadcast_to(rotations.conjugate(middle), q.shape), q)
+    turn = 2.0 * apart[..., 1:] * np.where(apart[..., :1] < 0, -1.0, 1.0)
+    spread = turn - turn.mean(axis=1, keepdims=True)
+    _, axes = np.linalg.eigh(np.swapaxes(spread, 1, 2) @ spread)
+    swing = np.einsum("ntc,nc->nt", spread, axes[..., -1])
+    flags = np.zeros((len(q), count), bool)
+    for row, values in enumerate(swing):
+        flags[row] = _turns_of(values, PROMINENCE * angle)
     return flags
 
 
 def location_turns(path: Array, distance: float) -> Flags:
     """(T,) frames at which a coordinate of a path (T, 3) turns back, swings well above ``distance`` around it."""
-    flags = np.zeros(len(path), bool)
-    for values in path.T:
-        step = np.diff(values)
-        turns = [0, *(np.flatnonzero(step[1:] * step[:-1] < 0) + 1).tolist(), len(path) - 1]
-        flags[_prominent(turns, values[:, None], PROMINENCE * distance)] = True
-    return flags
+    return np.any([_turns_of(values, PROMINENCE * distance) for values in path.T], axis=0)
 
 
-def _prominent(turns: list[int], points: Array, least: float) -> list[int]:
-    """The turning points between which ``points`` (T, C) swing by ``least``; the smallest swings drop out first.
-
-    The first and the last of ``turns`` are the ends, which are not returned.
-    """
-    swings = [float(np.linalg.norm(points[b] - points[a])) for a, b in pairwise(turns)]
+def _turns_of(values: Array, least: float) -> Flags:
+    """(T,) frames at which values (T,) turn back between swings of ``least``; the smallest swings drop out first."""
+    step = np.sign(np.diff(values))
+    # Where values stand still for a while they turn at the end of it.
+    last = np.maximum.accumulate(np.where(step != 0, np.arange(len(step)), 0))
+    step = step[last] if len(step) else step
+    turns = [0, *(np.flatnonzero(step[1:] * step[:-1] < 0) + 1).tolist(), len(values) - 1]
+    swings = np.abs(np.diff(values[turns])).tolist()
     while len(swings) > 1 and min(swings) < least:
         smallest = swings.index(min(swings))
         if smallest == 0:
@@ -182,8 +180,10 @@ def _prominent(turns: list[int], points: Array, least: float) -> list[int]:
         else:
             gone = [smallest, smallest + 1]
         turns = [frame for number, frame in enumerate(turns) if number not in gone]
-        swings = [float(np.linalg.norm(points[b] - points[a])) for a, b in pairwise(turns)]
-    return turns[1:-1]
+        swings = np.abs(np.diff(values[turns])).tolist()
+    flags = np.zeros(len(values), bool)
+    flags[turns[1:-1]] = True
+    return flags
 
 
 def _changes(contacts: Flags) -> Flags:

@@ -67,6 +67,17 @@ def test_a_take_grows_out_of_the_animation_that_is_there(scene: Any, mannequin: 
     assert np.linalg.norm((took[:14, 0] - path[12, 0])[:, :2], axis=-1).max() < 1.0
 
 
+@pytest.mark.parametrize("root", ["object", "in-place"])
+def test_whoever_travels_the_character_does_not_jump(scene: Any, mannequin: Any, root: str) -> None:
+    apply(mannequin, WALK, 1)
+    path = world(mannequin, range(20, 33))
+    second = apply(mannequin, OTHER, 32, blend_in=0.5, root=root)
+    took = world(mannequin, range(32, second.end_frame + 1))
+    np.testing.assert_allclose(took[0], path[-1], atol=1e-4)
+    travelled = np.linalg.norm((took[-1, 0] - took[0, 0])[:2])
+    assert (travelled > 1.0) if root == "object" else (travelled < 0.7)
+
+
 def test_a_take_blends_with_nla_strips_and_with_a_pose(scene: Any, mannequin: Any) -> None:
     from videomdm_blender.armature.nla import push_down
 

@@ -5,11 +5,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.blender_addon.support.rigs import A_POSE, body
+from tests.support.actor import perform
 
 from videomdm.motion import rotations
 from videomdm_blender.edit.curves import as_quaternions, interpolated
-from videomdm_blender.edit.reduce import location_keys, location_turns, rotation_keys, turning_points
+from videomdm_blender.edit.make import make_take
+from videomdm_blender.edit.posed import Posed
+from videomdm_blender.edit.reduce import (
+    Rotation,
+    Tolerance,
+    location_keys,
+    location_turns,
+    reduced,
+    rotation_keys,
+    shown_take,
+    turning_points,
+)
+from videomdm_blender.edit.settings import TakeSettings
 from videomdm_blender.retarget.channels import channels
+from videomdm_blender.retarget.stance import Stance
 
 MODES = ("QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 X = np.array([1.0, 0.0, 0.0])
@@ -55,6 +70,33 @@ def test_rotations_stay_within_the_tolerance(mode: str, interpolation: str) -> N
     assert np.degrees(rotations.angle_between(shown, q)).max() <= 1.0
     assert kept[-1].sum() == 2
     assert kept.sum() < 0.6 * kept.size
+
+
+def test_contacts_and_turning_points_of_a_take_keep_their_keys() -> None:
+    rest, mapping = body(A_POSE)
+    made = make_take(perform(3.0).motion, rest, mapping, 60.0, TakeSettings())
+    take, stance = made.take, Stance(rest, mapping)
+    values = {
+        bone: Rotation("QUATERNION", take.rotations[:, number]) for number, bone in enumerate(take.bones)
+    }
+    kept = reduced(stance, take, values, made.contacts, Tolerance(np.radians(1.0), 0.005), "bezier")
+    for number, side in enumerate(("left", "right")):
+        contacts = made.contacts[:, 2 * number : 2 * number + 2]
+        change = np.flatnonzero(np.any(contacts[1:] != contacts[:-1], axis=-1))
+        assert len(change) > 4
+        for bone in ("thigh", "shin", "foot"):
+            flags = kept.rotations[mapping.first(f"{side}_{bone}")]
+            assert flags[change].all() and flags[change + 1].all()
+        assert kept.location[change].all()
+        elbow = take.bones.index(mapping.first(f"{side}_forearm"))
+        turns = turning_points(take.rotations[:, elbow][None], np.radians(1.0))[0]
+        assert turns.any() and kept.rotations[take.bones[elbow]][turns].all()
+    shown = shown_take(take, values, kept, "bezier")
+    for side, columns in (("left", slice(0, 2)), ("right", slice(2, 4))):
+        stands = made.contacts[:, columns].any(axis=-1)
+        miss = np.linalg.norm(Posed(stance, shown).leg(side) - Posed(stance, take).leg(side), axis=-1)
+        assert miss[2:, stands].max() <= 0.005
+    assert sum(flags.sum() for flags in kept.rotations.values()) < 0.3 * take.rotations[..., 0].size
 
 
 def test_interpolation_goes_through_its_keys() -> None:
