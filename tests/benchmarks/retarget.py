@@ -177,7 +177,7 @@ def limb_figures(rest: RigRest, mapping: Mapping, plain: Take, take: Take) -> tu
     return float(np.median(errors)), float(np.percentile(errors, 99)), 100.0 * stretch
 
 
-def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...]) -> None:
+def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...], options: Options) -> None:
     """What the clean-up of contacts does on every rig, and whether it is kept."""
     motions: list[tuple[str, Motion]] = [(path.stem, read_clip(path)) for path in clips]
     if not motions:
@@ -191,7 +191,7 @@ def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...]) -> None:
     for rig, rest, mapping in rigs_to_measure(rigs):
         for clip, motion in motions:
             plain = retarget(motion, rest, mapping)
-            take = retarget(motion, rest, mapping, Options(contact="auto"))
+            take = retarget(motion, rest, mapping, options)
             report = take.contact
             assert report is not None
             row = [f"{clip:10.10} {rig:20.20} {'yes' if report.kept else 'no':5}"]
@@ -221,17 +221,23 @@ def report_cells(report: ContactReport) -> list[str]:
     "--clip", "clips", type=FILE, multiple=True, help="Clip to measure.  [default: walks made here]"
 )
 @click.option("--rig", "rigs", type=FILE, multiple=True, help="Rig to measure.  [default: one of 65 bones]")
+@click.option("--always", is_flag=True, help="Clean up contacts even where that is not better.")
 @click.option("--frames", type=int, multiple=True, default=(300, 10_000), show_default=True)
 @click.option("--runs", type=int, default=RUNS, show_default=True, help="Of which the median time counts.")
 @click.option("--keys/--no-keys", default=True, help="Write keys in Blender, too.")
 def main(
-    clips: tuple[Path, ...], rigs: tuple[Path, ...], frames: tuple[int, ...], runs: int, keys: bool
+    clips: tuple[Path, ...],
+    rigs: tuple[Path, ...],
+    always: bool,
+    frames: tuple[int, ...],
+    runs: int,
+    keys: bool,
 ) -> None:
     """Measure retargeting."""
     print_speed(frames, runs)
     if keys:
         print_keys(300)
-    print_quality(clips, rigs)
+    print_quality(clips, rigs, Options(contact=True if always else "auto"))
 
 
 if __name__ == "__main__":
