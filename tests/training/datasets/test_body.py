@@ -11,6 +11,7 @@ from videomdm.motion.cmu import BONE_LENGTHS
 from videomdm.motion.skeleton import JOINT_NAMES, PARENTS
 from videomdm_training.datasets.body import (
     H36M,
+    NBA,
     check,
     from_joints,
     from_points,
@@ -110,6 +111,13 @@ def test_human36m_joints_find_their_places():
     assert max(apart["left_foot"], apart["right_foot"]) < 0.06
     standard, _ = on_standard_body(made)
     assert np.linalg.norm(standard - WALK, axis=-1)[:, real].max() < 0.06
+
+
+def test_the_nba_sets_16_points_are_known_too():
+    seen = dict(zip(H36M, np.moveaxis(h36m(WALK), 1, 0), strict=True))
+    seen["neck"] = (seen["shoulder_centre"] + seen["nose"]) / 2
+    made = from_joints(np.stack([seen[name] for name in NBA], axis=1))
+    np.testing.assert_allclose(made, from_joints(h36m(WALK)), atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [22, 24, 52])

@@ -29,9 +29,9 @@ CPU = torch.device("cpu")
 CAMERA = look_at(np.array([3.0, 1.4, 5.0]), np.array([0.0, 1.0, 1.0]))
 
 
-def filmed(motion, fps=20.0, unseen=()):
+def filmed(motion, fps=20.0, unseen=(), camera=CAMERA):
     """Keypoints of a motion as the camera shows it, 640 x 480."""
-    seen, _ = project(CAMERA.to_camera(motion))
+    seen, _ = project(camera.to_camera(motion))
     pixels = to_pixels(seen, intrinsics_guess(640, 480))
     points, confidence = np.zeros((len(motion), COUNT, 2)), np.zeros((len(motion), COUNT))
     at = {name: pixels[:, joint] for joint, name in enumerate(JOINT_NAMES)}
@@ -104,6 +104,22 @@ def test_what_another_tool_lifted_teaches_in_its_place(lifter):
     seen = data.camera(torch.tensor([0])).to_camera(torch.from_numpy(teacher))[0].numpy()
     there = CAMERA.to_camera(motion)[10:70]
     assert np.abs(seen[:, 0, 2] - there[:, 0, 2]).mean() < 0.4  # metres of 5
+
+
+def test_foreign_poses_about_the_root_are_put_where_the_keypoints_are(lifter):
+    """What an image lifter gives: no path, camera axes.  A level camera shows it walking where it was filmed."""
+    motion = person(60, walking=1.0).astype(np.float64)
+    level = look_at(np.array([3.0, 1.0, 5.0]), np.array([0.0, 1.0, 1.0]))
+    pose = level.to_camera(motion) * [1.0, -1.0, -1.0]
+    pose = ImportedMotion(pose - pose[:, :1], 20.0, "camera", about_root=True)
+    clip = FootageClip("a", filmed(motion, camera=level), ("walks",))
+    data = footage_supervision([clip], lifter, CaptionTable(), CPU, teachers={"a": pose}, align=False)
+    batch = data.clips.batch(torch.tensor([0]))
+    teacher = decode(batch.frames["teacher"].float())[0].numpy()
+    assert np.linalg.norm((teacher - teacher[:, :1]) - (motion - motion[:, :1]), axis=-1).mean() < 0.02
+    # depth is smoothed in time, which shortens the ends of a way towards the camera
+    assert np.linalg.norm(teacher[-1, 0] - teacher[0, 0]) == pytest.approx(2.95, abs=0.45)
+    assert float(error(data, 0).median()) < 0.005
 
 
 def test_unusable_clips_are_named_and_left_out(lifter):

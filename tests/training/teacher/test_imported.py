@@ -38,6 +38,26 @@ def test_what_the_file_does_not_say_the_caller_does(tmp_path):
     np.testing.assert_allclose(read_lifted(tmp_path / "a.npy", 25, "camera").positions, WALK, atol=5e-4)
 
 
+def test_sizes_that_mean_nothing_and_poses_without_a_path(tmp_path):
+    """As unsupervised image lifters leave them; saved and read again they are the same."""
+    pose = (WALK - WALK[:, :1]) * [1, -1, -1]
+    np.save(tmp_path / "a.npy", 37.0 * pose)
+    with pytest.raises(UserError, match="legs"):
+        read_lifted(tmp_path / "a.npy", 30, "camera")
+    motion = read_lifted(tmp_path / "a.npy", 30, "camera", units="any")
+    assert motion.about_root
+    np.testing.assert_allclose(motion.positions, WALK - WALK[:, :1], atol=1e-3)
+    again = read_lifted(motion.save(tmp_path / "b.npz"))
+    assert again.about_root and again.axes == "camera" and again.fps == 30
+    np.testing.assert_allclose(again.positions, motion.positions, atol=1e-3)
+    np.save(tmp_path / "c.npy", 1000.0 * WALK * [1, -1, -1])
+    moving = read_lifted(tmp_path / "c.npy", 30, "camera", units="mm")
+    assert not moving.about_root
+    np.testing.assert_allclose(moving.positions, WALK, atol=1e-3)
+    with pytest.raises(UserError, match="units"):
+        read_lifted(tmp_path / "c.npy", 30, units="inches")
+
+
 def test_the_projects_own_clips_are_read(tmp_path):
     Motion(WALK, 20.0).save(tmp_path / "a.npz")
     np.testing.assert_allclose(read_lifted(tmp_path / "a.npz").positions, WALK, atol=5e-4)
@@ -52,7 +72,7 @@ def test_smpl_parameters_become_clips_for_a_folder_of_footage(tmp_path):
     result = CliRunner().invoke(lifted, [*words, "--body-models", str(models)])
     assert result.exit_code == 0, result.output
     (motion,) = read_teachers(tmp_path / "lifted").values()
-    assert motion.fps == 20 and len(motion.positions) == 30
+    assert motion.fps == 60 and len(motion.at_model_rate()) == 30
     assert (motion.positions[:, 15, 1] > motion.positions[:, 0, 1] + 0.3).all()
     failed = CliRunner().invoke(lifted, words)
     assert isinstance(failed.exception, UserError) and "body models" in str(failed.exception)

@@ -122,6 +122,12 @@ H36M = (
     "", "shoulder_centre", "nose", "head_top", "left_shoulder", "left_elbow", "left_wrist",
     "right_shoulder", "right_elbow", "right_wrist",
 )  # fmt: skip
+# The 16 points of MAS's NBA set, in 2D and in the 3D that lifters made of it.
+NBA = (
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "neck", "nose",
+    "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+)  # fmt: skip
+_BY_COUNT = {len(names): names for names in (H36M, NBA)}
 _REST = np.zeros((JOINT_COUNT, 3))
 for _joint, _parent in enumerate(PARENTS):
     if _parent >= 0:
@@ -176,16 +182,16 @@ def _with_front(trunk: np.ndarray) -> np.ndarray:
 def from_joints(points: np.ndarray) -> np.ndarray:
     """(T, J, 3) joints of a known skeleton as the 22.
 
-    22, 24 (SMPL), 52 (SMPL-H), 55, 127 and 144 (SMPL-X) begin with the 22; 17 are Human3.6M's.  UserError for other
-    counts.
+    22, 24 (SMPL), 52 (SMPL-H), 55, 127 and 144 (SMPL-X) begin with the 22; 17 are Human3.6M's, 16 the NBA set's.
+    UserError for other counts.
     """
     points = np.asarray(points, np.float64)
     if points.ndim != 3 or points.shape[2] != 3:
         raise UserError(
             f"it has the shape {points.shape} instead of (frames, joints, 3)", "Give joint positions."
         )
-    if points.shape[1] == len(H36M):
-        return from_points(points, H36M)[0]
+    if points.shape[1] in _BY_COUNT:
+        return from_points(points, _BY_COUNT[points.shape[1]])[0]
     if points.shape[1] in (22, 24, 52, 55, 127, 144):
         return points[:, :JOINT_COUNT]
     raise UserError(

@@ -32,6 +32,7 @@ from videomdm.errors import UserError
 from videomdm.keypoints import Keypoints
 from videomdm.keypoints.layout import COUNT, INDEX
 
+from . import body
 from .footage import CAPTIONS, read_captions, write_captions
 from .left_out import LeftOut
 from .takes import Options
@@ -52,16 +53,8 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True):
     threshold: float = 0.0
 
 
-# Points, rate, distance and threshold as in the public code of MAS.
-NBA = Layout(
-    (
-        "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "neck", "nose",
-        "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
-    ),
-    fps=60.0,
-    distance=7.0,
-    threshold=0.3,
-)  # fmt: skip
+# Rate, distance and threshold as in the public code of MAS.
+NBA = Layout(body.NBA, fps=60.0, distance=7.0, threshold=0.3)
 
 
 def found(folder: Path) -> bool:

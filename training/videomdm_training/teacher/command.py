@@ -96,25 +96,29 @@ def teacher(
     help="Where a file does not say; camera: x right, y down, z forward.",
 )
 @click.option(
+    "--units",
+    type=click.Choice(["m", "mm", "any"]),
+    default="m",
+    show_default=True,
+    help="Where a file does not say; any: scaled to the body's size.",
+)
+@click.option(
     "--body-models",
     type=click.Path(exists=True, path_type=Path),
     help="SMPL-H models as .npz, for files with pose parameters.",
 )
 def lifted(
-    files: tuple[Path, ...], folder: Path, fps: float | None, axes: str, body_models: Path | None
+    files: tuple[Path, ...], folder: Path, fps: float | None, axes: str, units: str, body_models: Path | None
 ) -> None:
     """Take over motion that another tool lifted from video (FILES: .npz or .npy), as the noisy teacher.
 
-    Joint arrays of SMPL (22, 24 and more joints) or Human3.6M (17), or SMPL pose parameters.
+    Joint arrays of SMPL (22, 24 and more joints), Human3.6M (17) or the NBA set (16), or SMPL pose parameters.
+    Poses about the root are fine in camera axes: training puts them where the keypoints are.
     """
-    from videomdm.motion.clip import FPS, Motion
-
-    from ..datasets.body import packed
     from ..datasets.smpl import Bodies
     from .imported import read_lifted
 
     bodies = None if body_models is None else Bodies(body_models)
-    read = [(file.stem, read_lifted(file, fps, axes, bodies)) for file in files]
+    read = [(file.stem, read_lifted(file, fps, axes, bodies, units)) for file in files]
     for name, motion in read:
-        clip = Motion(packed(motion.positions, motion.fps), FPS, provenance={"source": name})
-        click.echo(clip.save(folder / f"{name}.npz"))
+        click.echo(motion.save(folder / f"{name}.npz"))

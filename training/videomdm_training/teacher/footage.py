@@ -7,7 +7,8 @@ No true motion is known.  The world is level, by the lifter's own direction of g
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from videomdm.camera import Camera, seen_from
 from videomdm.diffusion.guidance import align_to_rays
 from videomdm.errors import UserError
 from videomdm.lifting import Footage, window_starts
-from videomdm.model.lifter import Lifted, Lifter
+from videomdm.model.lifter import PERSON_SIZE, Lifted, Lifter, frame_of_reference, place_root
 from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import encode, start
 from videomdm.motion.skeleton import MIRROR
@@ -37,12 +38,18 @@ FARTHEST = 0.25  # root mean square, in image widths, that a camera fitted to a 
 
 @dataclass(frozen=True)
 class _Window:
-    """A stretch of footage: keypoints (T, 22, 2), confidence (T, 22), the teacher's joints if somebody gave them."""
+    """A stretch of footage: keypoints (T, 22, 2), confidence (T, 22), and whose teacher it has.
+
+    kind:    "lifter", "motion" of another tool in a world with Y up, or its "pose" about the root, seen from the
+             camera.
+    teacher: that motion or pose (T, 22, 3), Y up.
+    """
 
     name: str
     keypoints: Tensor
     confidence: Tensor
     teacher: Tensor | None
+    kind: Literal["lifter", "motion", "pose"]
     captions: tuple[int, ...]
 
     def mirrored(self, captions: tuple[int, ...]) -> _Window:
@@ -52,7 +59,7 @@ class _Window:
         if teacher is not None:
             teacher = teacher[:, list(MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
         swapped = self.keypoints[:, list(MIRROR)] * flip, self.confidence[:, list(MIRROR)]
-        return _Window(self.name, *swapped, teacher, captions)
+        return replace(self, keypoints=swapped[0], confidence=swapped[1], teacher=teacher, captions=captions)
 
 
 @torch.no_grad()
@@ -72,9 +79,9 @@ def footage_supervision(
     """Training clips, at 20 fps and at most ten seconds long, of footage; their captions are added to ``words``.
 
     The teacher is the lifter or, for clips named in ``teachers``, motion that another tool lifted.  The camera is
-    the one in which the lifter sees its motion, or, with ``known.cameras`` "pnp" and for foreign teachers, the one
-    that explains the keypoints best.  Clips in which too little is seen are left out by name.  UserError where
-    none remains.
+    the one in which the lifter sees its motion (for poses about the root: a level one), or, with ``known.cameras``
+    "pnp" and for foreign motion, the one that explains the keypoints best.  Clips in which too little is seen are
+    left out by name.  UserError where none remains.
     """
     known, teachers = known or SupervisionConfig(), teachers or {}
     left_out = LeftOut() if left_out is None else left_out
@@ -91,17 +98,10 @@ def footage_supervision(
             windows += [window.mirrored(other) for window in found]
     lifter = lifter.to(device).eval()
     made = Collector(device)
-    windows.sort(key=lambda window: (window.teacher is not None, len(window.keypoints)))
+    windows.sort(key=lambda window: (window.kind, len(window.keypoints)))
     for chunk in _batches(windows, batch):
         keypoints, confidence, mask, count = _padded(chunk, device)
-        if chunk[0].teacher is None:
-            lifted = lift(lifter, keypoints, confidence, mask)
-            world, camera = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))
-            used = Camera(camera.R[:, None], camera.t[:, None])
-        else:
-            world = _stacked([w.teacher for w in chunk if w.teacher is not None], count)
-        if chunk[0].teacher is not None or known.cameras == "pnp":
-            used = fitted_camera(world, keypoints, confidence, mask)
+        world, used = _world(chunk, lifter, keypoints, confidence, mask, count, known)
         good = _explained(world, used, keypoints, confidence, mask)
         for window, fine in zip(chunk, good.tolist(), strict=True):
             if not fine:
@@ -151,16 +151,51 @@ def _windows(clip: FootageClip, words: CaptionTable, teacher: ImportedMotion | N
         if float(((confidence > 0).sum(1) >= FEWEST_JOINTS).float().mean()) >= FEWEST_FRAMES:
             found = True
             own = None if lifted is None else lifted[rows]
-            yield _Window(clip.name, seen.keypoints[rows], confidence, own, captions)
+            kind = "lifter" if teacher is None else "pose" if teacher.about_root else "motion"
+            yield _Window(clip.name, seen.keypoints[rows], confidence, own, kind, captions)
     if not found:
         raise UserError("too few joints are seen in most of its frames", "Give footage that shows the body.")
 
 
 def _batches(windows: list[_Window], size: int) -> Iterator[list[_Window]]:
-    for foreign in (False, True):
-        rows = [window for window in windows if (window.teacher is not None) == foreign]
+    for kind in ("lifter", "motion", "pose"):
+        rows = [window for window in windows if window.kind == kind]
         for first in range(0, len(rows), size):
             yield rows[first : first + size]
+
+
+def _world(
+    chunk: Sequence[_Window],
+    lifter: Lifter,
+    keypoints: Tensor,
+    confidence: Tensor,
+    mask: Tensor,
+    count: Tensor,
+    known: SupervisionConfig,
+) -> tuple[Tensor, Camera]:
+    """The teacher's joints (B, T, 22, 3) in a world with Y up, and the camera that sees them there."""
+    given = [window.teacher for window in chunk if window.teacher is not None]
+    if chunk[0].kind == "motion":
+        world = _stacked(given, count)
+        return world, fitted_camera(world, keypoints, confidence, mask)
+    if chunk[0].kind == "pose":
+        lifted = _placed(_stacked(given, count), keypoints, confidence * mask[..., None])
+    else:
+        lifted = lift(lifter, keypoints, confidence, mask)
+    world, camera = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))
+    if known.cameras == "pnp":
+        return world, fitted_camera(world, keypoints, confidence, mask)
+    return world, Camera(camera.R[:, None], camera.t[:, None])
+
+
+def _placed(pose: Tensor, keypoints: Tensor, weights: Tensor) -> Lifted:
+    """Poses (B, T, 22, 3), Y up, of a camera held level, where the keypoints show them."""
+    flip = torch.tensor([1.0, -1.0, -1.0], device=pose.device)
+    local = (pose - pose[:, :, :1]) * flip
+    _, size = frame_of_reference(keypoints, weights)
+    root = place_root(local, keypoints, weights, (PERSON_SIZE / size)[:, None])
+    up = torch.tensor([0.0, -1.0, 0.0], device=pose.device).expand(len(pose), 3)
+    return Lifted(local + root[:, :, None], up)
 
 
 def _stacked(rows: Sequence[Tensor], count: Tensor) -> Tensor:

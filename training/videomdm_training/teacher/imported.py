@@ -3,59 +3,85 @@
 
 ::
 
-    .npz   joints (T, J, 3) metres   J is 22 or 24 (SMPL), 52, 55, 127 or 144 (SMPL-H and -X), or 17 (Human3.6M)
+    .npz   joints (T, J, 3)          J is 22 or 24 (SMPL), 52, 55, 127 or 144 (SMPL-H and -X), 17 (Human3.6M) or
+                                     16 (NBA)
            or poses (T, >= 66), trans (T, 3), betas (S,): axis-angle SMPL parameters; also global_orient with
            body_pose, and transl
            fps                       or mocap_framerate; a number
            axes                      text: "y-up", "z-up" or "camera" (x right, y down, z forward)
+           units                     text: "m", "mm" or "any", which is scaled to the body's size
     .npz   a clip file of this project
     .npy   the joints alone
 
-What a file does not say, the caller does.  Pickles (.pkl, .pth) are refused.
+What a file does not say, the caller does.  Many lifters give poses about the root only; in camera axes these are
+put where the keypoints are.  Pickles (.pkl, .pth) are refused.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from videomdm.errors import UserError
-from videomdm.motion.clip import FPS, Motion
+from videomdm.motion.clip import FPS, Motion, write_atomically
 from videomdm.motion.resample import resample_positions
 
-from ..datasets.body import from_joints, on_standard_body, to_y_up
+from ..datasets.body import AXES, from_joints, leg_length, on_standard_body, to_y_up
 from ..datasets.left_out import LeftOut
 from ..datasets.smpl import Bodies, load_arrays, pose_parameters
 
 ENDINGS = (".npz", ".npy")
+UNITS = {"m": 1.0, "mm": 0.001, "any": 1.0}
+STILL = 0.02  # of a leg: a root that moves less than this over a whole clip is not told
+LEG = 0.82  # metres: thigh and shin of the standard body
 _ARRAYS = (
     "joints", "poses", "global_orient", "root_orient", "body_pose", "pose_body", "trans", "transl", "betas",
-    "gender", "fps", "mocap_framerate", "mocap_frame_rate", "axes", "positions", "meta",
+    "gender", "fps", "mocap_framerate", "mocap_frame_rate", "axes", "units", "positions", "meta",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ImportedMotion:
-    """positions (T, 22, 3) float64 on the standard body, metres, Y up, anywhere; ``fps`` frames per second."""
+    """What another tool saw.
+
+    positions:  (T, 22, 3) float64 on the standard body, metres, Y up, anywhere.
+    fps:        frames per second.
+    axes:       the file's own.
+    about_root: these are poses as seen from the camera, which looks along -Z here, the root at the origin.
+    """
 
     positions: np.ndarray
     fps: float
+    axes: str = "y-up"
+    about_root: bool = False
 
     def at_model_rate(self, skip: float = 0.0) -> np.ndarray:
         """(T', 22, 3) float32 at 20 frames per second, from ``skip`` seconds on."""
         positions = resample_positions(self.positions, self.fps, FPS)[round(skip * FPS) :]
         return positions.astype(np.float32)
 
+    def save(self, file: Path) -> Path:
+        """Write it as joints (T, 22, 3) in its own axes, which :func:`read_lifted` reads without body models."""
+        content = io.BytesIO()
+        joints = (self.positions @ AXES[self.axes].T).astype(np.float32)
+        np.savez_compressed(content, joints=joints, fps=self.fps, axes=self.axes)
+        return write_atomically(file, content.getvalue())
+
 
 def read_lifted(
-    file: Path, fps: float | None = None, axes: str = "y-up", bodies: Bodies | None = None
+    file: Path,
+    fps: float | None = None,
+    axes: str = "y-up",
+    bodies: Bodies | None = None,
+    units: str = "m",
 ) -> ImportedMotion:
     """Read one lifted motion.
 
-    ``fps`` and ``axes`` hold where the file says nothing; ``bodies`` are needed for SMPL parameters.  UserError
-    where the file is broken, a pickle, of an unknown skeleton, or without a frame rate.
+    ``fps``, ``axes`` and ``units`` hold where the file says nothing; ``bodies`` are needed for SMPL parameters.
+    UserError where the file is broken, a pickle, of an unknown skeleton, or without a frame rate.
     """
     if file.suffix.lower() not in ENDINGS:
         raise UserError(
@@ -77,21 +103,37 @@ def read_lifted(
     rate = next((arrays[n] for n in ("fps", "mocap_framerate", "mocap_frame_rate") if n in arrays), fps)
     if rate is None:
         raise UserError(f"{file} does not say its frame rate.", "Store it as fps, or give it.")
+    axes, units = (str(arrays.get(name, given)) for name, given in (("axes", axes), ("units", units)))
     try:
         if "joints" in arrays:
-            points = from_joints(arrays["joints"])
+            upright = _in_metres(to_y_up(np.asarray(arrays["joints"], np.float64), axes), units)
+            points = from_joints(upright)
         else:
             poses, trans, betas = pose_parameters(arrays)
             if bodies is None:
                 raise UserError("it holds SMPL parameters", "Give the folder of body models, too.")
-            points = bodies.of(str(arrays.get("gender", "neutral"))).joints(poses, trans, betas)
-        positions, _ = on_standard_body(to_y_up(points, str(arrays.get("axes", axes))))
+            body = bodies.of(str(arrays.get("gender", "neutral")))
+            points = to_y_up(body.joints(poses, trans, betas), axes)
+        if units == "any":
+            points = points * (LEG / max(leg_length(points), 1e-9))
+        positions, _ = on_standard_body(points)
+        # the first joint of every known skeleton is the root
+        root = np.asarray(arrays["joints"], np.float64)[:, 0] if "joints" in arrays else positions[:, 0]
+        about_root = axes == "camera" and float(np.ptp(root, axis=0).max()) < STILL * leg_length(points)
+        if about_root:
+            positions = positions - positions[:, :1]
     except UserError as error:
         raise UserError(f"{file} cannot be used: {error.message}.", error.advice) from error
     number = float(np.asarray(rate).reshape(-1)[0])
     if not 0 < number < 1000:
         raise UserError(f"{file} says {number:g} frames per second.", "Store the right rate as fps.")
-    return ImportedMotion(positions, number)
+    return ImportedMotion(positions, number, axes, about_root)
+
+
+def _in_metres(points: np.ndarray, units: str) -> np.ndarray:
+    if units not in UNITS:
+        raise UserError(f"{units!r} names no units", f"Choose one of {', '.join(UNITS)}.")
+    return UNITS[units] * points
 
 
 def read_teachers(
@@ -100,6 +142,7 @@ def read_teachers(
     axes: str = "y-up",
     bodies: Bodies | None = None,
     left_out: LeftOut | None = None,
+    units: str = "m",
 ) -> dict[str, ImportedMotion]:
     """Name without ending -> motion, of all files in a folder; those that cannot be read are left out by name."""
     left_out = LeftOut() if left_out is None else left_out
@@ -108,7 +151,7 @@ def read_teachers(
         path for path in folder.iterdir() if path.suffix.lower() in (*ENDINGS, ".pkl", ".pth")
     ):
         try:
-            found[file.stem] = read_lifted(file, fps, axes, bodies)
+            found[file.stem] = read_lifted(file, fps, axes, bodies, units)
         except UserError as error:
             left_out.add(str(file), error.message)
     if not found:
