@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import bpy
@@ -15,7 +16,7 @@ from videomdm.errors import UserError
 from videomdm.motion import Motion
 
 from ..controls.controlled import onto_controls
-from ..controls.finish import finish
+from ..controls.finish import finish, travelling
 from ..controls.limb import Controls
 from ..edit.blend import Existing, weights
 from ..edit.make import Made, blend_frames, make_take
@@ -125,7 +126,7 @@ def apply_take(
         posed = Posed(stance, made.take) if root is None else None
         notes += finish(armature, action, controlled, frames, controls, posed)
         if settings.loop != "off":
-            _make_loop(action, frames, settings, made, root)
+            _make_loop(action, frames, settings, made, root, travelling(controlled, controls))
     except BaseException:
         bpy.data.actions.remove(action)
         raise
@@ -161,17 +162,25 @@ def _make(
 
 
 def _make_loop(
-    action: bpy.types.Action, frames: range, settings: TakeSettings, made: Made, root: RootTrack | None
+    action: bpy.types.Action,
+    frames: range,
+    settings: TakeSettings,
+    made: Made,
+    root: RootTrack | None,
+    beside: AbstractSet[str],
 ) -> None:
-    """Mark a loop for Blender; where it shall repeat, what travels goes on from cycle to cycle."""
+    """Mark a loop for Blender; where it shall repeat, what travels goes on from cycle to cycle.
+
+    beside: paths of what travels beside the hips.
+    """
     mark_cyclic(action, frames)
     if not settings.cycles:
         return
-    travelling = set()
+    paths: set[str] = set()
     if settings.root != "in-place" and not made.turn:
         base = f'pose.bones["{escape_identifier(made.take.root)}"].' if root is None else root.base
-        travelling = {base + "location"}
-    make_cyclic(action, travelling)
+        paths = {base + "location", *beside}
+    make_cyclic(action, paths)
 
 
 def _loop_notes(made: Made, settings: TakeSettings) -> Iterator[str]:

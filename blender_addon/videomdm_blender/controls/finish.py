@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import bpy
+from bpy.utils import escape_identifier
 
 from ..edit.posed import Posed
 from .controlled import Controlled
@@ -45,6 +46,14 @@ def finish(
     if controls is not Controls.FK:
         notes += _add_ik(armature, action, controlled, frames, controls)
     return notes
+
+
+def travelling(controlled: Controlled, controls: Controls) -> set[str]:
+    """Data paths of the IK controls that a take moves: where the body goes on in a loop, so do they."""
+    if controls is Controls.FK:
+        return set()
+    placed = [control for _, ik in controlled.ik for control in (ik.target, ik.pole)]
+    return {f'pose.bones["{escape_identifier(control)}"].location' for control in placed}
 
 
 def _add_ik(

@@ -37,13 +37,21 @@ DEFORMING: Table = {
 }
 
 
-def take_on(rig: Any, motion: Motion, controls: str = "FK", name: str = "take") -> Any:
+def take_on(rig: Any, motion: Motion, controls: str = "FK", name: str = "take", settings: Any = None) -> Any:
     import bpy
 
     from videomdm_blender.armature.apply import apply_take
     from videomdm_blender.controls.limb import Controls
 
-    return apply_take(bpy.context.scene, rig, motion, name=name, start_frame=1, controls=Controls[controls])
+    return apply_take(
+        bpy.context.scene,
+        rig,
+        motion,
+        name=name,
+        start_frame=1,
+        controls=Controls[controls],
+        settings=settings,
+    )
 
 
 def check_against_meta_rig(rig: Any, applied: Any, motion: Motion) -> None:
@@ -61,9 +69,9 @@ def check_against_meta_rig(rig: Any, applied: Any, motion: Motion) -> None:
         assert degrees_between(seen[f"ORG-{name}"], wanted[name]).max() < 0.05, name
 
 
-def check_same(rig: Any, fk: Any, ik: Any) -> None:
-    """The IK take shows what the FK take shows."""
-    frames = range(1, fk.end_frame + 1)
+def check_same(rig: Any, fk: Any, ik: Any, later: int = 0) -> None:
+    """The IK take shows what the FK take shows, also some frames later."""
+    frames = range(1 + later, fk.end_frame + 1 + later)
     bones = [f"{kind}-{name}" for kind in ("ORG", "DEF") for name in (*LIMBS, *ENDS, *TOES)]
     use(rig, fk.action)
     wanted = watch(rig, frames, bones)
@@ -150,6 +158,18 @@ def test_both_show_the_same_when_the_switch_is_thrown(rigify: Any) -> None:
     for bone in SETTINGS:
         bag.fcurves.find(f'pose.bones["{bone}"]["IK_FK"]').keyframe_points[0].co[1] = 0.0
     check_same(rigify, fk, both)
+
+
+@pytest.mark.parametrize("root", ["hips", "in-place", "bone"])
+def test_loops_go_on_and_roots_travel_on_ik_as_on_fk(rigify: Any, root: str) -> None:
+    from videomdm_blender.edit.settings import TakeSettings
+
+    settings = TakeSettings(root=root, loop="whole", cycles=True)
+    motion = perform(1.0, turns=0.0).motion
+    fk = take_on(rigify, motion, "FK", "fk", settings)
+    ik = take_on(rigify, motion, "IK", "ik", settings)
+    check_same(rigify, fk, ik)
+    check_same(rigify, fk, ik, later=round(1.5 * (fk.end_frame - 1)))
 
 
 def test_straight_limbs_do_not_flip(rigify: Any) -> None:
