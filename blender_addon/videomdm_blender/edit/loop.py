@@ -129,6 +129,24 @@ def best_stretch(motion: Motion) -> slice:
     return slice(int(start), int(end) + 1)
 
 
+def best_cycle(motion: Motion) -> Motion:
+    """That stretch alone, moved to where the motion begins and turned so that it heads the way the motion does."""
+    frames = best_stretch(motion)
+    assert motion.contacts is not None
+    positions = motion.positions[frames].astype(float)
+    body = _Body.of(positions)
+    # A walker's hips and shoulders turn with each step: ahead is the mean of a stretch that goes straight.
+    ahead = body.yaw.mean() if abs(body.yaw[-1] - body.yaw[0]) < STRAIGHT else body.yaw[0]
+    turn = rotations.about_y(np.array(-ahead))
+    home = motion.positions[0, 0].astype(float) * GROUND
+    return replace(
+        motion,
+        positions=(_turned(turn, positions - body.ground[0]) + home).astype(np.float32),
+        contacts=motion.contacts[frames],
+        features=None,
+    )
+
+
 @dataclass(frozen=True)
 class _Body:
     """A motion in parts: yaw (T,), place on the floor (T, 3), joints (T, 22, 3) from there, facing +Z."""

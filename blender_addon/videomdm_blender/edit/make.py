@@ -16,7 +16,7 @@ from ..retarget.solve import Options, Take, retarget
 from ..retarget.stance import Stance
 from .blend import Existing, aligned, blended, closed_take, weights
 from .in_place import LEVEL, Way, way_of, without
-from .loop import Cycle, best_stretch, looped
+from .loop import Cycle, best_cycle, looped
 from .mirror import mirrored
 from .posed import Posed, moved
 from .settings import TakeSettings
@@ -58,7 +58,8 @@ def make_take(
     motion = resample(motion, rate)
     cycle, context = None, 0
     if settings.loop != "off":
-        cycle = looped(_stretch(motion, settings.loop), settings.loop_window)
+        motion = best_cycle(motion) if settings.loop == "best" else motion
+        cycle = looped(motion, settings.loop_window)
         motion = cycle.motion
         context = min(len(motion) - 1, round(CONTEXT * rate))
         options = _later(options, context / rate)
@@ -90,16 +91,6 @@ def make_take(
         way if settings.root in ("bone", "object") else None,
         motion.contacts,
         _turn(cycle),
-    )
-
-
-def _stretch(motion: Motion, loop: str) -> Motion:
-    if loop == "whole":
-        return motion
-    frames = best_stretch(motion)
-    assert motion.contacts is not None
-    return replace(
-        motion, positions=motion.positions[frames], contacts=motion.contacts[frames], features=None
     )
 
 

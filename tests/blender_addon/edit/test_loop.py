@@ -15,7 +15,7 @@ from videomdm.motion import Motion, rotations
 from videomdm.motion.representation import facing_direction
 from videomdm.motion.resample import resample
 from videomdm.motion.skeleton import PARENTS
-from videomdm_blender.edit.loop import best_stretch, looped
+from videomdm_blender.edit.loop import best_cycle, best_stretch, looped
 from videomdm_blender.edit.make import make_take
 from videomdm_blender.edit.seam import closed, slope_at_end, slope_at_start
 from videomdm_blender.edit.settings import TakeSettings
@@ -79,6 +79,18 @@ def test_the_best_stretch_of_a_walk_is_whole_strides() -> None:
     stride = 24.0 / 1.1  # the actor's
     strides = (stretch.stop - 1 - stretch.start) / stride
     assert strides > 0.9 and abs(strides - round(strides)) < 0.1
+
+
+def test_the_best_stretch_begins_where_the_clip_does() -> None:
+    """Two seconds on the spot, then a walk the other way: the loop walks ahead from the clip's beginning."""
+    still = np.tile(STRAIGHT.positions[:1], (4, 1, 1))
+    gone = STRAIGHT.positions * (-1.0, 1.0, -1.0) + (1.0, 0.0, -2.0)
+    motion = replace(STRAIGHT, positions=np.concatenate([still, gone]), contacts=None)
+    cycle = best_cycle(motion)
+    assert len(cycle) < len(gone)
+    np.testing.assert_allclose(joint(cycle, "pelvis")[0, [0, 2]], still[0, 0, [0, 2]], atol=1e-6)
+    step = joint(cycle, "pelvis")[-1] - joint(cycle, "pelvis")[0]
+    assert step[2] > 0.9 and abs(step[0]) < 0.1
 
 
 def test_a_clip_too_short_is_refused() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,44 @@ def test_one_undo_takes_a_mirrored_take_back(bpy: Any, mannequin: Any, jobs: Any
     bpy.ops.ed.undo()
     assert len(bpy.data.actions) == 2
     assert curves(bpy.data.objects[name].animation_data.action) == keys
+
+
+class Layout:
+    """Stands for Blender's, which exists only in a window: everything that is drawn must exist."""
+
+    def __init__(self) -> None:
+        self.drawn: list[str] = []
+
+    def column(self, **_: Any) -> Layout:
+        return self
+
+    row = column
+
+    def prop(self, data: Any, name: str, **_: Any) -> None:
+        assert name in data.bl_rna.properties
+        self.drawn.append(name)
+
+    def operator(self, name: str, **_: Any) -> None:
+        import bpy
+
+        assert getattr(bpy.ops.videomdm, name.removeprefix("videomdm.")).get_rna_type()
+        self.drawn.append(name)
+
+
+def test_the_panel_shows_every_setting(bpy: Any, jobs: Any) -> None:
+    from videomdm_blender.generate.take_panel import VIDEOMDM_PT_take
+
+    def drawn(**chosen: Any) -> set[str]:
+        for name, value in chosen.items():
+            setattr(bpy.context.scene.videomdm.take, name, value)
+        layout = Layout()
+        VIDEOMDM_PT_take.draw(SimpleNamespace(layout=layout), bpy.context)
+        return set(layout.drawn)
+
+    few = drawn()
+    every = drawn(root="bone", loop="best", reduce_degrees=1.0, blend_in=1.0)
+    assert set(TakeSettings.__dataclass_fields__) <= every
+    assert every - few == {"heading", "loop_window", "cycles", "reduce_millimetres", "align"}
 
 
 def test_only_takes_of_this_session_can_be_done_again(bpy: Any, mannequin: Any, jobs: Any) -> None:
