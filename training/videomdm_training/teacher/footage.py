@@ -36,6 +36,9 @@ FEWEST_FRAMES = 0.5  # part of the frames in which somebody must be seen
 FARTHEST = 0.25  # root mean square, in image widths, that a camera fitted to a foreign teacher may be off
 
 
+Kind = Literal["lifter", "motion", "pose"]
+
+
 @dataclass(frozen=True)
 class _Window:
     """A stretch of footage: keypoints (T, 22, 2), confidence (T, 22), and whose teacher it has.
@@ -49,7 +52,7 @@ class _Window:
     keypoints: Tensor
     confidence: Tensor
     teacher: Tensor | None
-    kind: Literal["lifter", "motion", "pose"]
+    kind: Kind
     captions: tuple[int, ...]
 
     def mirrored(self, captions: tuple[int, ...]) -> _Window:
@@ -144,6 +147,7 @@ def _windows(clip: FootageClip, words: CaptionTable, teacher: ImportedMotion | N
     if T < SHORTEST:
         raise UserError("it shows a person for less than a second", "Give longer footage.")
     captions = tuple(words.add(text) for text in clip.captions)
+    kind: Kind = "lifter" if teacher is None else "pose" if teacher.about_root else "motion"
     found = False
     for first in window_starts(T, LONGEST, OVERLAP):
         rows = slice(first, min(first + LONGEST, T))
@@ -151,7 +155,6 @@ def _windows(clip: FootageClip, words: CaptionTable, teacher: ImportedMotion | N
         if float(((confidence > 0).sum(1) >= FEWEST_JOINTS).float().mean()) >= FEWEST_FRAMES:
             found = True
             own = None if lifted is None else lifted[rows]
-            kind = "lifter" if teacher is None else "pose" if teacher.about_root else "motion"
             yield _Window(clip.name, seen.keypoints[rows], confidence, own, kind, captions)
     if not found:
         raise UserError("too few joints are seen in most of its frames", "Give footage that shows the body.")
