@@ -19,6 +19,8 @@ from tests.support.actor import perform
 from videomdm.errors import UserError
 from videomdm.motion.bvh import write_bvh
 
+MORE = ("--mirror", "--loop", "best", "--reduce", "1", "--interpolation", "bezier", "--start", "5")
+
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run ``videomdm retarget`` as a user does."""
@@ -93,7 +95,7 @@ def test_the_command_reads_bvh_and_uses_a_mapping(shared_data: Path, tmp_path: P
     }
     mapping = tmp_path / "mapping.json"
     mapping.write_text(json.dumps({"version": 1, "slots": slots}))
-    done = command(clip, rig, "-o", tmp_path / "out.fbx", "--mapping", mapping, "--in-place")
+    done = command(clip, rig, "-o", tmp_path / "out.fbx", "--mapping", mapping, "--in-place", *MORE)
     assert done.returncode == 0, done.stderr
     assert "on 14 bones" in done.stdout
 
@@ -113,6 +115,14 @@ def test_the_command_reads_bvh_and_uses_a_mapping(shared_data: Path, tmp_path: P
         (("clip.npz", "broken.fbx", "-o", "out.glb"), "Blender cannot read the rig"),
         (("clip.npz", "mesh.glb", "-o", "out.glb"), "holds no armature"),
         (("clip.npz", "rig.glb", "-o", "out.glb", "--armature", "Bob"), "no armature called 'Bob'"),
+        (("clip.npz", "rig.glb", "-o", "out.glb", "--nla"), "cannot hold NLA tracks"),
+        (("clip.npz", "rig.glb", "-o", "out.fbx", "--loop", "best", "--cycles"), "cannot hold endless loops"),
+        (("clip.npz", "rig.glb", "-o", "out.bvh", "--root-motion", "object"), "no object that could travel"),
+        (
+            ("clip.npz", "rig.glb", "-o", "out.glb", "--root-motion", "bone", "--in-place"),
+            "leaves the travel",
+        ),
+        (("clip.npz", "rig.glb", "-o", "out.glb", "--loop", "whole", "--blend-in", "1"), "would not close"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(
