@@ -123,8 +123,7 @@ def apply_take(
     action = write_action(armature, name, tracks, start, settings.interpolation)
     frames = range(start, start + len(made.take.location))
     try:
-        posed = Posed(stance, made.take) if root is None else None
-        notes += finish(armature, action, controlled, frames, controls, posed)
+        notes += finish(armature, action, controlled, frames, Posed(stance, made.take), controls)
         if settings.loop != "off":
             _make_loop(action, frames, settings, made, root, travelling(controlled, controls))
     except BaseException:

@@ -24,21 +24,21 @@ def finish(
     action: bpy.types.Action,
     controlled: Controlled,
     frames: range,
+    posed: Posed,
     controls: Controls = Controls.FK,
-    posed: Posed | None = None,
 ) -> tuple[str, ...]:
     """Complete a take that keys the FK controls; returns what the user should know, one sentence each.
 
     Properties that decide what the controls hang on are keyed with the value that they have: the take was made
     for it.  Nothing but ``action`` is changed.
 
-    posed: how the FK controls shall be turned; None where something else moves them, too.
+    posed: how the FK controls shall be turned, against what carries the hips.
     """
     curves = Curves.of(action, frames.start)
     for setting in controlled.kept:
         _keep(armature, curves, setting)
     notes: tuple[str, ...] = ()
-    if controlled.uncertain and posed is not None:
+    if controlled.uncertain:
         with stage(armature) as place:
             astray = settle(place, action, posed, frames, controlled.shown)
         if astray:

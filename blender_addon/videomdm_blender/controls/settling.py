@@ -19,10 +19,10 @@ from videomdm.motion import rotations
 
 from ..edit.posed import Posed
 from ..retarget.frames import compose, inverse
-from ..retarget.rig import Array
+from ..retarget.rig import IDENTITY, Array
 from .curves import Curves
-from .placing import Hold
-from .stage import Stage
+from .placing import Hold, at_rest
+from .stage import Played, Stage
 
 PASSES = 12  # as many as there are controls from the hips to the toes, and some
 LOOKS = 5  # frames that are looked at to see whether there is anything to do
@@ -59,30 +59,56 @@ def settle(
 
     shown: control -> the bone that shows what it does.
     """
-    wanted = wanted_turns(posed)
     few = sorted({round(i) for i in np.linspace(0, len(frames) - 1, LOOKS)})
     look = [frames[i] for i in few]
-    played = stage.play(action, look, list(wanted))
-    if any(np.max(off_by(played.matrices[b], turns[few])) > OFF for b, turns in wanted.items()):
-        _turn_back(stage, action, wanted, frames)
-    results = wanted_turns(posed, shown)
-    played = stage.play(action, look, list(results))
-    return [b for b, turns in results.items() if np.median(off_by(played.matrices[b], turns[few])) > ASTRAY]
+    carrier = _carrier(stage.double, posed.stance.mapping.first("hips"))
+
+    def astray(goals: AnyMapping[str, Array]) -> dict[str, Array]:
+        """Bone -> (LOOKS,) how far it is turned otherwise than wanted."""
+        played = stage.play(action, look, [*goals, *carrier])
+        turn = _carried(stage.double, carrier, played)
+        return {b: off_by(played.matrices[b], compose(turn, turns[few])) for b, turns in goals.items()}
+
+    wanted = wanted_turns(posed)
+    if any(np.max(off) > OFF for off in astray(wanted).values()):
+        _turn_back(stage, action, wanted, frames, carrier)
+    return [b for b, off in astray(wanted_turns(posed, shown)).items() if np.median(off) > ASTRAY]
+
+
+def _carrier(armature: bpy.types.Object, hips: str) -> list[str]:
+    """The bone, if any, with which the whole body is placed or travels."""
+    assert isinstance(armature.data, bpy.types.Armature)
+    parent = armature.data.bones[hips].parent
+    return [parent.name] if parent is not None else []
+
+
+def _carried(armature: bpy.types.Object, carrier: Sequence[str], played: Played) -> Array:
+    """(T, 4) how that bone is turned in armature space, or (4,) not at all."""
+    if not carrier:
+        return np.array(IDENTITY)
+    seen = played.matrices[carrier[0]] @ np.linalg.inv(at_rest(armature, carrier[0]))
+    return np.array([Matrix(matrix).to_quaternion() for matrix in seen], float)
 
 
 def _turn_back(
-    stage: Stage, action: bpy.types.Action, wanted: AnyMapping[str, Array], frames: Sequence[int]
+    stage: Stage,
+    action: bpy.types.Action,
+    wanted: AnyMapping[str, Array],
+    frames: Sequence[int],
+    carrier: Sequence[str],
 ) -> None:
     armature, curves = stage.double, Curves.of(action, frames[0])
     assert isinstance(armature.data, bpy.types.Armature) and armature.pose is not None
     parents = [p.name for b in wanted if (p := armature.data.bones[b].parent) is not None]
     for _ in range(PASSES):
         played = stage.play(action, frames, list(dict.fromkeys([*wanted, *parents])))
-        off = [b for b, turns in wanted.items() if np.max(off_by(played.matrices[b], turns)) > OFF / 2]
+        turn = _carried(armature, carrier, played)
+        goals = {b: compose(turn, turns) for b, turns in wanted.items()}
+        off = [b for b, turns in goals.items() if np.max(off_by(played.matrices[b], turns)) > OFF / 2]
         if not off:
             break
         for bone in off:
             goal = played.matrices[bone].copy()
-            goal[:, :3, :3] = rotations.to_matrix(wanted[bone])
+            goal[:, :3, :3] = rotations.to_matrix(goals[bone])
             _, turns = Hold.of(armature, bone, played).keys(goal)
             curves.put_rotation(armature.pose.bones[bone], turns)

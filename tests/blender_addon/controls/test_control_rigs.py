@@ -68,6 +68,38 @@ def test_takes_go_onto_the_controls(scene: Any, style: Style, controls: str) -> 
     assert errors.max() < 0.2
 
 
+@pytest.mark.parametrize("root", ["hips", "bone", "object"])
+def test_a_character_that_was_turned_stays_turned(scene: Any, root: str) -> None:
+    """By its master control, whoever travels, also where controls have to be turned back."""
+    import bpy
+    from mathutils import Matrix, Quaternion
+
+    from videomdm_blender.armature.apply import apply_take
+    from videomdm_blender.edit.settings import TakeSettings
+
+    motion, place, turn = perform(1.0, turns=0.3).motion, (0.5, 0.0, 1.0), Quaternion((0.8, 0.0, 0.0, 0.6))
+    bones = [chain[0] for chain in deforming(STUDIO).values()]
+    places = []
+    for turned in (False, True):
+        rig = build(scene, STUDIO)
+        master = rig.pose.bones[STUDIO.master]
+        if turned:
+            master.location, master.rotation_quaternion = place, turn
+            bpy.context.view_layer.update()
+        settings = TakeSettings(root=root)
+        applied = apply_take(scene, rig, motion, name="take", start_frame=1, settings=settings)
+        frames = range(1, applied.end_frame + 1)
+        seen = watch(rig, frames, bones)
+        if turned:
+            rest = rig.data.bones[master.name].matrix_local
+            move = np.array(rest @ Matrix.LocRotScale(place, turn, None) @ rest.inverted())
+            seen = {bone: np.linalg.inv(move) @ matrices for bone, matrices in seen.items()}
+        places.append(seen)
+        bpy.data.objects.remove(rig)
+    for bone in bones:
+        assert apart(places[0][bone], places[1][bone]).max() < 0.001, bone
+
+
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_hands_and_feet_are_the_same_on_ik(scene: Any, style: Style) -> None:
     rig = build(scene, style)
