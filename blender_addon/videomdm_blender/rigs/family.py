@@ -16,7 +16,7 @@ from functools import lru_cache
 from ..retarget.rig import Carrier, Mapping, RigRest
 from ..retarget.slots import REQUIRED, SIDES, SLOTS
 from .names import plain, side_first, without_number
-from .trunk import with_whole_trunk
+from .trunk import with_numbered_trunk, with_whole_trunk
 
 # The bones of one slot from parent to child, separated by spaces; "|" separates other names of one bone.
 # "@" is the side.  Bones that a rig lacks are left out.
@@ -40,6 +40,7 @@ class Family:
     switches: (bone, property) -> value; see ``Mapping.switches``; "@" is the side.
     marks:    bones beside the body that only rigs of this family have: of two families with the same names
               the one whose marks are there names the rig.
+    numbered: spine, neck and head are one chain whose names only count, from the hips on.
     """
 
     key: str
@@ -50,19 +51,22 @@ class Family:
     carriers: Callable[[RigRest, Mapping], dict[str, Carrier]] = _no_carriers
     switches: AnyMapping[tuple[str, str], float] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
+    numbered: bool = False
 
     def match(self, rest: RigRest) -> Mapping | None:
         """The mapping of a rig of this family, or None where required bones are missing."""
         best: AnyMapping[str, tuple[str, ...]] = {}
         for spelling in (plain, without_number, side_first):
             bones = spellings(rest.names, spelling)
-            for around in self._surroundings(bones, spelling):
+            for around in self._surroundings(bones):
                 slots = self._slots(bones, around, spelling)
                 if len(slots) > len(best):
                     best = slots
         if not best:
             return None
-        return self.complete(rest, best if self.controls else with_whole_trunk(rest, best))
+        if not self.controls:
+            best = (with_numbered_trunk if self.numbered else with_whole_trunk)(rest, best)
+        return self.complete(rest, best)
 
     def is_marked(self, rest: RigRest) -> bool:
         """Whether the rig has the bones that mark the family."""
@@ -80,12 +84,10 @@ class Family:
                     switches[name, setting] = value
         return Mapping(ordered, self.key, self.carriers(rest, mapping), switches)
 
-    def _surroundings(
-        self, bones: AnyMapping[str, str], spelling: Callable[[str], str]
-    ) -> list[tuple[str, str]]:
+    def _surroundings(self, bones: AnyMapping[str, str]) -> list[tuple[str, str]]:
         """What may stand before and behind every name: what stands so around the name of the hips."""
         found = {("", "")}
-        for hips in map(spelling, self.names["hips"].replace("|", " ").split()):
+        for hips in map(plain, self.names["hips"].replace("|", " ").split()):
             for name in bones:
                 before, middle, behind = name.partition(hips)
                 if middle:
@@ -124,8 +126,8 @@ def spellings(names: tuple[str, ...], spelling: Callable[[str], str]) -> AnyMapp
 
 def spelled(name: str, before: str, behind: str, spelling: Callable[[str], str]) -> str:
     """A family's name for a bone with what stands around all names of a rig."""
-    word = spelling(name)
-    if spelling is side_first:
-        side = next((side for side in SIDES if word.startswith(side)), "")
-        return side + before + word.removeprefix(side) + behind
-    return before + word + behind
+    if spelling is not side_first:
+        return before + plain(name) + behind  # numbers in a family's names are no converter's
+    word = side_first(name)
+    side = next((side for side in SIDES if word.startswith(side)), "")
+    return side + before + word.removeprefix(side) + behind

@@ -13,9 +13,10 @@ from videomdm.motion.clip import write_atomically
 from ..retarget.rig import Mapping, RigRest
 from ..retarget.slots import SLOTS
 from .check import check
-from .families import family_called
+from .families import FAMILIES, family_called
 
 VERSION = 1
+NO_FAMILY = ("", "structure")  # mappings made by hand, and those found without names
 
 
 def save_mapping(path: str | os.PathLike[str], mapping: Mapping) -> Path:
@@ -36,9 +37,9 @@ def save_mapping(path: str | os.PathLike[str], mapping: Mapping) -> Path:
 def load_mapping(path: str | os.PathLike[str], rest: RigRest) -> Mapping:
     """Read a mapping and check it against a rig; UserError where it cannot be read or does not fit."""
     path = Path(path)
-    advice = "Write one with `videomdm retarget --save-mapping` and change that."
+    advice = "Write one with `videomdm mapping RIG --save FILE` and change that."
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=_once)
     except OSError as error:
         raise UserError(
             f"The mapping {path} cannot be read ({error.strerror}).", "Check the path."
@@ -57,7 +58,25 @@ def load_mapping(path: str | os.PathLike[str], rest: RigRest) -> Mapping:
             )
         if names:
             chains[slot] = tuple(names)
-    family = family_called(str(content.get("family", "")))
+    name = content.get("family", "")
+    family = family_called(name) if isinstance(name, str) else None
+    if family is None and name not in NO_FAMILY:
+        known = ", ".join(known.key for known in FAMILIES)
+        raise UserError(
+            f"{path} is for rigs of a family {name!r}, which is not known.",
+            f'Use one of {known}, or leave the family "".',
+            "bad-mapping",
+        )
     mapping = Mapping(chains, family.key if family else "")
     check(rest, mapping)
     return family.complete(rest, chains) if family else mapping
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The entries of a JSON object; ValueError where one comes twice, of which only the last would count."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} comes twice")
+    return content

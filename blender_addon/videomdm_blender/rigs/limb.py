@@ -13,9 +13,10 @@ from .tree import Tree
 
 LONGEST_WAY = 14  # bones of a limb that are looked at, fingers or toes included
 STRAIGHT = np.sin(np.radians(0.5))  # twist bones lie exactly on a line; elbows and knees hardly ever do
-# What a way to see a limb loses by each bone more than two, and more where that bone is no twist bone on the
+# What a way to see a limb loses by each bone more than two, and more where that bone turns clearly off the
 # line; gains by an end like a wrist or an ankle; and loses by a straight middle although other joints are bent.
 SPLIT, ASIDE, END, UNBENT = 0.85, 0.6, 1.15, 0.8
+TURNED = np.cos(np.radians(20.0))  # halves of an upper arm or thigh may lie a little off the line
 ANKLE = np.cos(np.radians(25.0))  # a foot turns off the shin by more
 
 
@@ -74,11 +75,15 @@ def read_limbs(tree: Tree, roots: tuple[int, int]) -> Pair | None:
 
 @dataclass(frozen=True)
 class _Way:
-    """The way down a limb: its bones, the points at which they begin, and which of those are bent or ends."""
+    """The way down a limb: its bones, the points at which they begin, and what is seen there.
+
+    bent: the way is not exactly straight; turned: it is clearly bent; ends: it is like a wrist or an ankle.
+    """
 
     bones: list[int]
     points: list[Array]
     bent: list[bool]
+    turned: list[bool]
     ends: list[bool]
 
     @classmethod
@@ -88,8 +93,13 @@ class _Way:
         if len(bones) < 3:
             points.append(tree.rest.tails[bones[-1]])
         indices = range(len(points))
-        bent = [_is_bent(points, index) for index in indices]
-        return cls(bones, points, bent, [_is_end(tree, bones, points, index) for index in indices])
+        return cls(
+            bones,
+            points,
+            bent=[_is_bent(points, index) for index in indices],
+            turned=[_is_turned(points, index, TURNED) for index in indices],
+            ends=[_is_end(tree, bones, points, index) for index in indices],
+        )
 
     def halves(self, first: int, middle: int, last: int) -> list[float]:
         """The lengths of the two halves between three points."""
@@ -102,7 +112,7 @@ class _Way:
         """How much like an arm or a leg the way is when it is divided at three points."""
         inside = [*range(first + 1, middle), *range(middle + 1, last)]
         score: float = min(self.halves(first, middle, last))
-        score *= SPLIT ** len(inside) * ASIDE ** float(sum(self.bent[index] for index in inside))
+        score *= SPLIT ** len(inside) * ASIDE ** float(sum(self.turned[index] for index in inside))
         if self.ends[last]:
             score *= END
         if not self.bent[middle] and any(self.bent):
@@ -132,12 +142,17 @@ def _is_end(tree: Tree, way: list[int], points: list[Array], index: int) -> bool
     """Whether a point is like a wrist, from which several fingers go, or like an ankle, where the way turns."""
     if not 0 < index < len(way) - 1:
         return False
-    before, after = points[index] - points[index - 1], points[index + 1] - points[index]
+    after = points[index + 1] - points[index]
     beside = [tree.heads[child] - points[index] for child in tree.children[way[index]]]
-    if any(not _are_parallel(line, after) for line in beside):
-        return True
-    lengths = float(np.linalg.norm(before) * np.linalg.norm(after))
-    return bool(float(before @ after) < ANKLE * lengths)
+    return any(not _are_parallel(line, after) for line in beside) or _is_turned(points, index, ANKLE)
+
+
+def _is_turned(points: list[Array], index: int, cosine: float) -> bool:
+    """Whether the way turns at a point by more than an angle."""
+    if not 0 < index < len(points) - 1:
+        return False
+    before, after = points[index] - points[index - 1], points[index + 1] - points[index]
+    return bool(before @ after < cosine * np.linalg.norm(before) * np.linalg.norm(after))
 
 
 def _are_parallel(one: Array, other: Array) -> bool:

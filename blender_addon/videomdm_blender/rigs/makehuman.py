@@ -12,7 +12,7 @@ FAMILY = Family(
         "spine": "spine05 spine04 spine03 spine02 spine01",
         "neck": "neck01 neck02 neck03",
         "head": "head",
-        "collar": "clavicle.@",
+        "collar": "clavicle.@ shoulder01.@",
         "upper_arm": "upperarm01.@ upperarm02.@",
         "forearm": "lowerarm01.@ lowerarm02.@",
         "hand": "wrist.@",

@@ -7,6 +7,7 @@ FAMILY = Family(
     key="rigify-meta",
     title="Rigify meta-rig",
     sides=("L", "R"),
+    numbered=True,
     names={
         "hips": "spine",
         "spine": "spine.001 spine.002 spine.003",

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..retarget.rig import Array, Mapping, RigRest
 from ..retarget.slots import SIDES, mirrored
-from .facing import foot_front, front_of, is_mirrored
+from .facing import body_axes, foot_front, front_of, is_mirrored
 from .limb import Limb, Pair, read_limbs
 from .tree import Tree
 
@@ -28,6 +28,7 @@ CENTRED = 0.012  # what lies in the middle
 NECK_ABOVE = 0.025  # how far above the arms a bone that carries them is a neck
 CROWN = 0.24  # how far above the shoulders a last bone is the top of the head and no head
 TOE = 0.3  # cosine: a bone below the foot that points less to the front is a heel
+BESIDE = 0.7  # toes that point to the front at least so much as the foremost lie beside it
 HEAD_LENGTH = 1.3  # a last bone that is shorter than this times the step to it is an end, not a head
 FACE = 4  # a bone above the arms with so many children carries a face: it is the head
 NEARER = 0.01  # of a leg: by how much nearer to the hip joints a bone must be to be the hips instead
@@ -73,6 +74,7 @@ def _toes(tree: Tree, mapping: Mapping) -> dict[str, tuple[str, ...]]:
     foot bone, where it points into either, points to the toes.
     """
     rest = tree.rest
+    across, _ = body_axes(rest, mapping)
     ways: list[dict[str, float]] = []
     tails: list[float] = []
     for side in SIDES:
@@ -83,13 +85,23 @@ def _toes(tree: Tree, mapping: Mapping) -> dict[str, tuple[str, ...]]:
         tails.append(_share(rest.tails[foot] - tree.heads[foot], front))
     if not all(ways):
         return {}
-    toes = [max(way, key=lambda bone: abs(way[bone])) for way in ways]
+    toes = [_big_toe(rest, way, across) for way in ways]
     shares = [way[toe] for way, toe in zip(ways, toes, strict=True)]
     if min(map(abs, shares)) < TOE or shares[0] * shares[1] < 0:
         return {}
     if min(map(abs, tails)) > TOE and tails[0] * tails[1] > 0 and shares[0] * tails[0] < 0:
         return {}
     return {f"{side}_toe": (toe,) for side, toe in zip(SIDES, toes, strict=True)}
+
+
+def _big_toe(rest: RigRest, way: dict[str, float], across: Array) -> str:
+    """The bone that points farthest to the front; where each toe has its own, the innermost."""
+    farthest = max(way, key=lambda bone: abs(way[bone]))
+    toes = [bone for bone in way if way[bone] / way[farthest] > BESIDE]
+    if len(toes) < 3:
+        return farthest
+    middle = float(np.mean(rest.heads @ across))
+    return min(toes, key=lambda bone: abs(float(rest.head(bone) @ across) - middle))
 
 
 def _share(line: Array, direction: Array) -> float:

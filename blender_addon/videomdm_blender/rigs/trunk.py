@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as AnyMapping
 
 from ..retarget.rig import RigRest
 from ..retarget.slots import SIDES
+from .names import plain
 
 Slots = AnyMapping[str, tuple[str, ...]]
 
@@ -33,6 +35,30 @@ def with_whole_trunk(rest: RigRest, slots: Slots) -> Slots:
         return slots
     whole = {"spine": spine} | ({"neck": above} if above else {})
     return dict(slots) | whole
+
+
+def with_numbered_trunk(rest: RigRest, slots: Slots) -> Slots:
+    """The slots where spine, neck and head are one chain whose names only count.
+
+    The last bone that goes by the name of the hips is the head, what lies between it and the bone that
+    carries the arms is the neck.
+    """
+    hips = slots["hips"][-1]
+    ways = [[name, *rest.ancestors(name)] for name in rest.names if _letters(name) == _letters(hips)]
+    longest = max((way[: way.index(hips) + 1] for way in ways if hips in way), key=len)
+    line = longest[::-1]
+    carrier = _carrier(rest, slots)
+    if carrier not in line[1:]:
+        return slots
+    spine, above = line[1 : line.index(carrier) + 1], line[line.index(carrier) + 1 :]
+    chains = {"spine": spine, "neck": above[:-1], "head": above[-1:]}
+    kept = {slot: chain for slot, chain in slots.items() if slot not in chains}
+    return kept | {slot: tuple(chain) for slot, chain in chains.items() if chain}
+
+
+def _letters(name: str) -> str:
+    """What of a name is no number."""
+    return re.sub(r"[0-9]", "", plain(name))
 
 
 def _carrier(rest: RigRest, slots: Slots) -> str | None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from tests.blender_addon.support.rigs import A_POSE, body
+from tests.blender_addon.support.variants import Case, nonsense, with_leaves
 
 from videomdm.errors import UserError
 from videomdm_blender.retarget import Mapping, RigRest
-from videomdm_blender.retarget.slots import SIDES, SLOTS
+from videomdm_blender.retarget.slots import SIDE_SLOTS, SIDES, SLOTS
 from videomdm_blender.rigs import recognise
 from videomdm_blender.rigs.families import FAMILIES, family_called
 from videomdm_blender.rigs.family import Family
@@ -61,6 +62,32 @@ def test_families_keep_their_names_apart(family: Family) -> None:
     assert found.family == family.key or found.slots == expected.slots
 
 
+def test_rigs_with_the_same_names_are_told_apart_by_the_bones_beside_them() -> None:
+    mixamo = family_called("mixamo")
+    assert mixamo is not None
+    rest, expected = rig_of(mixamo)
+    assert recognise(rest).family == "mixamo"
+    case = Case(rest, dict(expected.slots))
+    marked = with_leaves(case, "Head", "LeftEye", "RightEye", "HeadTop_End")
+    assert recognise(marked.rest).family == "ready-player-me"
+    assert recognise(marked.rest).slots == recognise(rest).slots
+
+
+@pytest.mark.parametrize("spine", range(1, 7))
+def test_numbers_of_rigify_only_count(spine: int) -> None:
+    """With more spine bones, neck and head have other numbers."""
+    rest, mapping = body(A_POSE, spine=spine)
+    names: dict[str, str] = {}
+    middle = [bone for slot in ("spine", "neck", "head") for bone in mapping.chain(slot)]
+    names |= {bone: f"spine.{number:03}" for number, bone in enumerate(middle, 1)} | {"hips.0": "spine"}
+    for side in SIDES:
+        for part, word in (("collar", "shoulder"), *((part, part) for part in SIDE_SLOTS[1:])):
+            names[f"{side}_{part}.0"] = f"{word}.{side[0].upper()}"
+    found = recognise(replace(rest, names=tuple(names[bone] for bone in rest.names)))
+    assert found.family == "rigify-meta"
+    assert {s: found.chain(s) for s in SLOTS} == {s: tuple(names[b] for b in mapping.chain(s)) for s in SLOTS}
+
+
 def test_numbers_of_a_converter_do_no_harm() -> None:
     mixamo = family_called("mixamo")
     assert mixamo is not None
@@ -92,6 +119,20 @@ def _with_copies(values: object, indices: tuple[int, ...]) -> object:
 
     array = np.asarray(values)
     return np.concatenate([array, array[list(indices)]])
+
+
+def test_of_five_toes_the_big_one_is_the_toe() -> None:
+    rest, mapping = body(A_POSE)
+    case = Case(rest, dict(mapping.slots))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        toe = rest.index(mapping.first(f"{side}_toe"))
+        foot = rest.names[rest.parents[toe]]
+        for number in range(1, 5):
+            aside = (sign * 0.015 * number, 0.004 * number, 0.0)
+            case = with_leaves(case, foot, f"{side}_toe_{number}", place=rest.heads[toe] + aside)
+    case = nonsense(case)
+    found = recognise(case.rest)
+    assert {s: found.chain(s) for s in SLOTS} == {s: case.truth.get(s, ()) for s in SLOTS}
 
 
 def test_a_rig_that_calls_left_what_is_right_is_mapped_by_its_feet() -> None:

@@ -319,6 +319,14 @@ def spine_of(count: int) -> Change:
     return change
 
 
+def with_leaves(case: Case, parent: str, *names: str, place: np.ndarray | None = None) -> Case:
+    """Bones without children on ``parent``, at its head or at a place."""
+    place = case.rest.head(parent) if place is None else place
+    size = float(np.max(np.ptp(case.rest.heads, axis=0)))
+    leaves = [_leaf(name, parent, place, np.array([0.0, 0.0, 0.02 * size])) for name in names]
+    return _rebuilt(case, [*_rows(case.rest), *leaves])
+
+
 def with_twists(case: Case) -> Case:
     """Twist bones beside the limbs, one at the start and one half way."""
     rows = _rows(case.rest)
