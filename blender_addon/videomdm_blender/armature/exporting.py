@@ -99,7 +99,7 @@ def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
     """
     scene, data, action = bpy.context.scene, armature.animation_data, applied.action
     assert scene is not None and data is not None
-    name, slot, frame = action.name, data.action_slot, scene.frame_current
+    name, shown, frame = action.name, (data.action, data.action_slot), scene.frame_current
     resting = action.copy()
     assert isinstance(resting, bpy.types.Action)
     try:
@@ -115,7 +115,7 @@ def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
         scene.frame_set(before)
         yield
     finally:
-        data.action, data.action_slot = action, slot
+        data.action, data.action_slot = shown
         bpy.data.actions.remove(resting)
         action.name = name
         scene.frame_set(frame)
@@ -130,7 +130,9 @@ def _curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
 
 
 def _rest_value(fcurve: bpy.types.FCurve) -> float:
-    """The value at rest of a channel of a bone; settings of the rig keep theirs."""
+    """The value at rest of a channel of a bone; settings of the rig and the armature object keep theirs."""
+    if not fcurve.data_path.startswith("pose.bones"):
+        return fcurve.keyframe_points[0].co[1]
     channel, index = fcurve.data_path.rpartition(".")[2], fcurve.array_index
     if channel in ("location", "rotation_euler"):
         return 0.0

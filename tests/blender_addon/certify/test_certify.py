@@ -47,6 +47,27 @@ def test_every_format_comes_back_as_it_was(answer: dict[str, Any]) -> None:
         assert trip["angle_deg"] < 0.1 and trip["distance_mm"] < 0.1 and trip["bones"] == 19, (suffix, trip)
 
 
+def test_a_rig_without_skin_keeps_its_rest_pose(bpy: Any, shared_data: Path, tmp_path: Path) -> None:
+    """FBX would take the pose of the current frame for it, BVH the one that Blender evaluated last."""
+    from videomdm_blender.armature.apply import apply_take
+    from videomdm_blender.armature.exporting import export_rig
+    from videomdm_blender.armature.importing import open_rig
+    from videomdm_blender.certify.round_trip import round_trip
+
+    for suffix in (".fbx", ".bvh"):
+        armature = open_rig(shared_data / "rigs" / "Neo.fbx").armature
+        scene = bpy.context.scene
+        scene.render.fps = 24
+        applied = apply_take(scene, armature, BATTERY["jump"](), name="jump", start_frame=5)
+        scene.frame_set(20)
+        before = [action.name for action in bpy.data.actions]
+        export_rig(tmp_path / f"out{suffix}", scene, armature, applied)
+        assert armature.animation_data.action == applied.action and scene.frame_current == 20
+        assert [action.name for action in bpy.data.actions] == before
+        found = round_trip(suffix, armature, applied, [bone.name for bone in armature.data.bones], 1.0)
+        assert found.angle_deg < 0.1 and found.distance_mm < 0.1, suffix
+
+
 def test_the_picture_shows_both_skeletons_over_the_skin(bpy: Any, answer: dict[str, Any]) -> None:
     image = bpy.data.images.load(str(answer["picture"]))
     pixels = np.empty(4 * image.size[0] * image.size[1], np.float32)
