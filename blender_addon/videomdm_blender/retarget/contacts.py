@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,7 +36,8 @@ class Contacts:
 
     heel, ball: (2, T) the heel, the ball of the foot is on the ground.
     floor:      (2, T) the ground there is the floor.
-    moved:      (2, T - 1, 3) metres that the motion's own foot moves from frame to frame.
+    moved:      (2, T - 1, 3) metres that the motion's own foot moves from frame to frame: its ball where that
+                stands in both, else its ankle.
     """
 
     heel: Flags
@@ -54,6 +55,11 @@ class Contacts:
         where = self.standing & where
         where &= ~np.stack([_short(flags, SHORTEST * fps) for flags in where])
         return Contacts(self.heel & where, self.ball & where, self.floor, self.moved)
+
+    @property
+    def stays(self) -> tuple[Flags, Flags]:
+        """(2, T - 1) each: the ball, the heel is on the ground in a frame and in the next."""
+        return self.ball[:, 1:] & self.ball[:, :-1], self.heel[:, 1:] & self.heel[:, :-1]
 
     @cached_property
     def stands(self) -> npt.NDArray[np.intp]:
@@ -105,8 +111,8 @@ def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) ->
         heel.append(_cleaned(slow[0] & _held(raised, DOWN, UP) | ball[-1] & (raised < 0.0), fps))
         floor.append(low)
     paths = np.moveaxis(steps, 1, 0)
-    moved = np.where(np.array(ball)[:, 1:, None], paths[1::2], paths[::2])
-    return Contacts(np.array(heel), np.array(ball), np.array(floor), moved)
+    found = Contacts(np.array(heel), np.array(ball), np.array(floor), paths[::2])
+    return replace(found, moved=np.where(found.stays[0][..., None], paths[1::2], paths[::2]))
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:

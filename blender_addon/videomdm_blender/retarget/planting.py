@@ -22,10 +22,10 @@ from .stance import Stance
 from .two_bone import reach, softened
 
 LET_GO = (3.5, 2.2, 1.5, 1.25, 1.1, 1.0)  # of what a leg may turn for a foot, from round to round
-FEW = 0.01  # of the frames, in which it may be more
+FEW = 0.018  # of the frames, in which it may be more
 FADE = 0.25  # seconds in which a correction begins and ends
 SUPPORT = 0.12  # seconds in which a foot takes over the body
-SWAY = 0.8  # seconds around in which the body may sway
+SWAY = 2.4  # seconds around in which the body may sway
 FOLLOW = 0.02  # seconds over which the body's own correction is smoothed
 FOLLOW_HEIGHT = 0.02
 SAY_OF_NONE = 0.05  # of no foot on the height of the body, against a standing one
@@ -75,15 +75,16 @@ def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: fl
     """(T, 3) what moves the body so that the standing feet slide less, and stand on the floor."""
     say = _say(contacts, fps)
     place = np.where(contacts.ball[..., None], feet.ankle + sole, feet.ankle)
-    pair = contacts.standing[:, 1:] & contacts.standing[:, :-1]
-    pair &= contacts.ball[:, 1:] == contacts.ball[:, :-1]  # a step from ankle to ball is none of the foot
+    on_ball, on_heel = contacts.stays
+    pair = on_ball | on_heel
+    slide = np.where(on_ball[..., None], np.diff(feet.ankle + sole, axis=1), np.diff(feet.ankle, axis=1))
     weight = (np.minimum(say[:, 1:], say[:, :-1]) * pair)[..., None]
     total = np.maximum(weight.sum(axis=0), 1e-6)
     # Where the motion's own feet slide the body's way changes for good.  What comes from the rig's proportions
     # would lead ever further away from the motion's way: there the body only sways.
     own = ground.scale * contacts.moved
     level = _path(-(weight * own).sum(axis=0) / total)
-    sway = _path(-(weight * (np.diff(place, axis=1) - own)).sum(axis=0) / total)
+    sway = _path(-(weight * (slide - own)).sum(axis=0) / total)
     level = average(level + sway - average(sway, SWAY * fps), FOLLOW * fps)
     flat = np.where(contacts.ball, ground.ball[:, None], ground.ankle[:, None]) + ground.floor
     say = say * contacts.floor
