@@ -19,7 +19,6 @@ from videomdm.errors import UserError
 from videomdm.motion.clip import write_atomically
 
 Choice = Literal["left", "same", "right"]
-VERSION = 1
 
 
 class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +37,7 @@ class Key(
     sources: tuple[str, str]
     pairs: tuple[Pair, ...]
     settings: Mapping[str, Any]
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +57,7 @@ class Answers(
     participant: str
     answers: tuple[Answer, ...]
     checksum: str
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
 
     def expected_checksum(self) -> str:
         """CRC-32 of study, participant and choices."""

@@ -38,7 +38,7 @@ function report(study, participant, choices, seconds) {
 
 // ---- drawing ----
 
-const DISTANCE = 4.2, PITCH = 0.18, FOCAL = 1.55; // metres, radians, of half the picture's width
+const DISTANCE = 4.2, PITCH = 0.18, FOCAL = 2.3; // metres, radians, of half the picture's width
 
 /** A camera that looks at (x, 0.9, z) from the side `yaw`: world metres to picture units, x right and y down. */
 function camera(yaw, x, z) {
