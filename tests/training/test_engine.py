@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -227,3 +228,57 @@ def test_a_step_without_a_finite_gradient_is_passed_over(tmp_path):
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(UserError):
         EngineConfig(**wrong)
+
+
+def test_processes_of_torchrun_train_one_network_on_their_own_batches(tmp_path, repository):
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(repository), *filter(None, sys.path)]),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [sys.executable, *words, "-m", "tests.training.two_processes", str(tmp_path)],
+        env=environment,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    one, other = told["processes"]
+    assert told["steps"] == 12 and one[:-1] == other[:-1]  # the same weights
+    assert one[-2] == other[-2] == 1.0  # both stopped after the same step
+    assert one[-1] != other[-1]  # other batches
+    assert [row["step"] for row in rows(tmp_path)] == [3, 6, 9, 12]  # written once
+    assert engine.load_state(tmp_path / engine.STATE)["step"] == 12
+
+
+def test_a_picture_of_the_averaged_weights_goes_to_tensorboard(tmp_path):
+    from matplotlib.image import imsave
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = []
+
+    def picture(model, step):
+        shown.append((step, model.training))
+        imsave(tmp_path / "x.png", torch.rand(8, 6, 3).numpy())
+        return tmp_path / "x.png"
+
+    run(tmp_path, replace(CONFIG, validate_every=15), picture=picture)
+    assert shown == [(15, False), (30, False)]
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [image.step for image in events.Images("samples")] == [15, 30]
+    assert {"loss", "twice", "gradient"} <= set(events.Tags()["scalars"])
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+def test_a_compiled_network_takes_the_same_steps_and_leaves_the_same_state(straight, tmp_path):
+    config = replace(CONFIG, compile="default", precision="32-true", steps=6)
+    compiled = run(tmp_path / "compiled", config)
+    plain = run(tmp_path / "plain", replace(config, compile="off"))
+    for name, weight in plain.network.state_dict().items():
+        assert torch.allclose(weight, compiled.network.state_dict()[name], atol=1e-5)
+    assert run(tmp_path / "compiled", replace(config, compile="off", steps=8)).finished

@@ -28,6 +28,7 @@ from videomdm_training.datasets.pack import Pack  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
 from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, VideoMDM, fit  # noqa: E402
 from videomdm_training.normalisation import Normalisation  # noqa: E402
+from videomdm_training.teacher.fit_lifter import LifterFitConfig  # noqa: E402
 from videomdm_training.teacher.supervision import build_supervision  # noqa: E402
 
 from .conftest import SMALL, Train  # noqa: E402
@@ -221,6 +222,15 @@ def test_a_configuration_file_and_its_overrides(tmp_path):
     assert config.sizes == DenoiserConfig()
 
 
+def test_an_override_leaves_the_other_defaults_of_its_section():
+    plain, changed = (
+        LifterFitConfig(),
+        load_config(LifterFitConfig, None, ["engine.seed=3", "camera.pitch=[0, 0]"]),
+    )
+    assert changed.engine == replace(plain.engine, seed=3)
+    assert changed.camera == replace(plain.camera, pitch=(0.0, 0.0))
+
+
 def test_the_stored_configuration_is_whole_and_can_be_given_again(run_folder):
     stored = run_folder / "config.json"
     config = load_config(FitConfig, stored)
@@ -261,3 +271,12 @@ def test_faults_of_the_command_are_sentences(train: Train, pack_file, lifter_fil
     none = ("fit", tmp_path / "none.pack", "-o", tmp_path / "run", "--lifter", lifter_file)
     assert "cannot be read" in train(*none, settings=SMALL, status=2).output
     assert not (tmp_path / "run").exists()
+
+
+def test_samples_are_drawn_with_each_validation(supervision, tmp_path):
+    data, words = supervision
+    engine_config = replace(SETTINGS.engine, validate_every=2)
+    fit(data, words, replace(SETTINGS, engine=engine_config, samples=("a person waves",)), tmp_path, {})
+    drawn = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert drawn == ["step0000002.png", "step0000004.png"]
+    assert (tmp_path / "samples" / drawn[0]).read_bytes().startswith(b"\x89PNG")

@@ -22,7 +22,8 @@ C = TypeVar("C")
 def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
     """A configuration of class ``kind`` from a TOML file (or its defaults) and ``section.key=value`` overrides.
 
-    A file that ends in ``.json`` is the resolved configuration that an earlier run stored.  Values of overrides are TOML; a bare word is a string.  Unknown names and wrong types are UserErrors.
+    A file that ends in ``.json`` is the resolved configuration that an earlier run stored.  Values of overrides are
+    TOML; a bare word is a string.  Unknown names and wrong types are UserErrors.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -57,9 +58,20 @@ def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ())
         place[key] = value
     _refuse_unknown(values, kind, "")
     try:
-        return msgspec.convert(values, kind)
+        # a section's defaults are those of ``kind``, which may differ from those of the section's own class
+        return msgspec.convert(_over(resolved(kind()), values), kind)
     except msgspec.ValidationError as error:
         raise UserError(f"The configuration is wrong: {error}.", "Correct that value.") from error
+
+
+def _over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` laid over ``defaults``, section by section."""
+    merged = dict(defaults)
+    for name, value in values.items():
+        old = defaults.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[name] = _over(old, value) if both else value
+    return merged
 
 
 def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:

@@ -34,7 +34,7 @@ from .rehearsal import HELD_PROMPTS, PROMPTS, Rehearsal, RehearsalConfig, forget
 
 def _engine() -> engine.EngineConfig:
     return engine.EngineConfig(
-        steps=200, optimiser="adamw", learning_rate=2e-3, weight_decay=0.0, warmup=10, cooldown=0.5, ema=0.98,
+        steps=200, optimiser="adamw", learning_rate=7e-3, weight_decay=0.0, warmup=10, cooldown=0.6, ema=0.98,
         save_every=50, log_every=5, validate_every=1_000_000,
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ class FinetuneConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     known: SupervisionConfig = field(default_factory=SupervisionConfig)
-    batch: int = 16
+    batch: int = 8
     views: int = 2
     align_teacher: bool = True
     mirror: bool = True

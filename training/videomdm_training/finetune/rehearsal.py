@@ -54,7 +54,7 @@ class RehearsalConfig:
 
     weight: float = 1.0
     clips: int = 72
-    batch: int = 16
+    batch: int = 8
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.clips < 1 or self.batch < 1:

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table of runs, trained one after the other, that goes on where it stopped."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from videomdm.errors import UserError
+from videomdm_training.ablations.table import METHOD, read_table
+from videomdm_training.configuration import load_config
+from videomdm_training.fit import FitConfig
+
+from ..conftest import SMALL, Train
+
+TABLE = """
+common = ["engine.steps=4", "engine.validate_every=4", "samples=[]", "views=1"]
+[runs]
+all = []
+no_depth = ["loss.depth=none"]
+mdm = ["loss.supervision=3d", "engine.steps=6"]
+"""
+
+
+def test_every_run_of_the_methods_table_is_a_valid_training_and_none_is_like_another():
+    table = read_table(METHOD)
+    configs = [load_config(FitConfig, None, table.settings(name)) for name in table.runs]
+    assert len(configs) >= 10
+    assert all(a != b for i, a in enumerate(configs) for b in configs[:i])
+
+
+def test_a_table_is_trained_stopped_and_gone_on_with(train: Train, pack_file, lifter_file, tmp_path):
+    table, folder = tmp_path / "table.toml", tmp_path / "runs"
+    table.write_text(TABLE)
+    words = ("ablate", pack_file, "--lifter", lifter_file, "-o", folder, "--table", table)
+    stopped = train(*words, "--time-limit", "0.000001", settings=SMALL)
+    assert "to go on" in stopped.output and "no_depth" in stopped.output
+    done = train(*words, settings=SMALL)
+    assert "finished" in done.output
+    report = (folder / "ablation.md").read_text()
+    rows = [line.split("|")[1:-1] for line in report.splitlines()]
+    assert [row[0].strip() for row in rows[2:]] == ["all", "no_depth", "mdm"]
+    assert [int(row[1]) for row in rows[2:]] == [4, 4, 6]
+    heads = [cell.strip() for cell in rows[0]]
+    assert heads[3:] == ["5, mm", "15, mm", "30, mm", "45, mm", "teacher, mm"]
+    assert all(float(cell) > 0 for row in rows[2:] for cell in row[3:])
+    before = (folder / "all" / "state.pt").read_bytes()
+    again = train(*words, "--only", "all", settings=SMALL)
+    assert "finished" in again.output and (folder / "all" / "state.pt").read_bytes() == before
+    assert "no run" in train(*words, "--only", "nothing", settings=SMALL, status=2).output
+
+
+@pytest.mark.parametrize(
+    "text", ["runs = 3", "x = 1\n[runs]\na = []", '[runs]\n"a/b" = []', "[runs]", "[[", "[runs]\na = 1"]
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path, text):
+    path = tmp_path / "table.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match="table"):
+        read_table(path)

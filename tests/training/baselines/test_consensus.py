@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The 2D baseline: flat motion, views that agree in 3D, training, sampling, and distillation from a 2D prior."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from videomdm.camera import Camera, orbit, project  # noqa: E402 (after the skip)
+from videomdm.diffusion.schedule import cosine  # noqa: E402
+from videomdm.errors import UserError  # noqa: E402
+from videomdm.motion.clip import Motion  # noqa: E402
+from videomdm_training.baselines import consensus, flat  # noqa: E402
+
+from ..conftest import Train  # noqa: E402
+from ..motions import person  # noqa: E402
+
+SIZES = ("sizes.width=32", "sizes.layers=1", "sizes.heads=2", "sizes.hidden=48")
+QUICK = (*SIZES, "batch=4", "engine.accelerator=cpu", "engine.save_every=2", "engine.log_every=2")
+
+
+@pytest.fixture(scope="module")
+def flat_run(train: Train, pack_file, lifter_file, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "flat"
+    words = ("flat", pack_file, "-o", folder, "--lifter", lifter_file)
+    stopped = train(*words, "--time-limit", "0.000001", settings=(*QUICK, "engine.steps=60"))
+    assert "stopped" in stopped.output
+    train(*words, settings=(*QUICK, "engine.steps=60", "engine.learning_rate=3e-3"))
+    return folder
+
+
+def test_flat_motion_of_a_far_camera_is_the_level_view_in_metres_about_its_middle():
+    joints = torch.from_numpy(person(40, walking=1.0)).double()
+    azimuth = torch.tensor([0.7], dtype=torch.float64)
+    target = torch.tensor([[0.0, 0.9, 1.0]], dtype=torch.float64)
+    camera = orbit(
+        target, azimuth, torch.zeros(1, dtype=torch.float64), torch.tensor([200.0], dtype=torch.float64)
+    )
+    keypoints, _ = project(Camera(camera.R[:, None], camera.t[:, None]).to_camera(joints[None]))
+    seen = torch.ones(1, 40, 22, dtype=torch.float64)
+    got = flat.flatten(keypoints, seen).unflatten(-1, (22, 2)) * flat.SPREAD
+    view = flat.project_flat(joints[None], azimuth)
+    view = view - view.mean((1, 2), keepdim=True)
+    scale = float((got * view).sum() / view.square().sum())
+    assert torch.allclose(got, scale * view, atol=0.02)
+    assert 0.7 < scale < 1.6  # by the person's usual size: roughly metres
+    seen[:, :, 3] = 0
+    assert not flat.flatten(keypoints, seen).unflatten(-1, (22, 2))[:, :, 3].any()
+
+
+def test_triangulating_the_views_of_a_motion_gives_it_back():
+    joints = torch.from_numpy(person(12, walking=1.0))
+    azimuth = consensus.azimuths(5)
+    views = consensus.view(joints, azimuth)
+    assert views.shape == (5, 12, 44)
+    assert torch.allclose(consensus.triangulate(views, azimuth), joints, atol=1e-5)
+    # what no 3D motion could look like is moved to the nearest that one can
+    noise = 0.1 * torch.randn(views.shape, generator=torch.Generator().manual_seed(0))
+    agreed = consensus.agreeing(lambda x, t: views + noise, azimuth)(views, torch.zeros(5))
+    assert float((agreed - views).square().mean()) < float(noise.square().mean())
+    again = consensus.view(consensus.triangulate(agreed, azimuth), azimuth)
+    assert torch.allclose(again, agreed, atol=1e-5)
+
+
+def test_a_perfect_2d_model_leads_to_the_3d_motion():
+    joints = torch.from_numpy(person(40, walking=1.0)) / flat.SPREAD
+    azimuth = consensus.azimuths(5)
+    truth = consensus.view(joints, azimuth)
+    noise = consensus.view(torch.randn(40, 22, 3, generator=torch.Generator().manual_seed(0)), azimuth)
+    from videomdm.diffusion.sampling import ddim
+
+    made = ddim(consensus.agreeing(lambda x, t: truth, azimuth), noise, cosine(50), 10)
+    assert torch.allclose(consensus.triangulate(made, azimuth), joints, atol=1e-4)
+
+
+def test_the_2d_model_learns_and_makes_3d_motion(train: Train, flat_run, tmp_path):
+    rows = [json.loads(line) for line in (flat_run / "log.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    picture = tmp_path / "made.png"
+    train("consensus", flat_run, "-o", picture, "--prompt", "a person walks forward", "--seconds", 1.03)
+    motion = Motion.load(tmp_path / "made-1.npz")
+    assert len(motion) == 21 and motion.provenance["views"] == 5
+    assert np.quantile(motion.positions[:, [7, 8, 10, 11], 1].min(1), 0.2) == pytest.approx(0.0, abs=1e-5)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_distillation_draws_joints_to_what_the_2d_model_says_and_trains(
+    train: Train, flat_run, pack_file, lifter_file, tmp_path
+):
+    prior = flat.FlatPrior.load(flat_run)
+    joints = torch.from_numpy(person(20))[None].repeat(2, 1, 1, 1).requires_grad_()
+    text = torch.zeros(2, 1, 384), torch.zeros(2, 1, dtype=torch.bool)
+    loss = prior.distil(joints, torch.ones(2, 20, dtype=torch.bool), text, torch.Generator().manual_seed(0))
+    loss.backward()
+    assert float(loss.detach()) > 0 and joints.grad.abs().sum() > 0
+    assert all(p.grad is None for p in prior.network.parameters())
+    settings = (*QUICK, "engine.steps=2", "views=1", "loss.distil=0.5", f"loss.distil_prior={flat_run}")
+    train("fit", pack_file, "-o", tmp_path / "run", "--lifter", lifter_file, settings=settings)
+    row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert row["distil"] > 0 and math.isfinite(row["loss"])
+
+
+def test_what_cannot_be_used_is_refused(train: Train, flat_run, run_folder, pack_file, lifter_file, tmp_path):
+    with pytest.raises(UserError, match="no model of 2D motion"):
+        flat.FlatPrior.load(run_folder / "denoiser.safetensors")
+    words = ("fit", pack_file, "-o", tmp_path / "run", "--lifter", lifter_file)
+    assert "distil_prior" in train(*words, settings=("loss.distil=1.0",), status=2).output
+    wrong = train(
+        "flat",
+        pack_file,
+        "-o",
+        tmp_path / "f",
+        "--lifter",
+        lifter_file,
+        settings=("sizes.features=9",),
+        status=2,
+    )
+    assert "must be 44" in wrong.output
