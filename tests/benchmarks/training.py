@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--release", type=Path, help="checkout of the public release to measure beside ours")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--frames", type=int, default=100, help="of clips of equal length")
+    parser.add_argument("--lengths", choices=("equal", "mixed", "both"), default="both")
     parser.add_argument(
         "--steps", type=int, default=12, help="of ours in each figure; the release takes a third"
     )
