@@ -15,6 +15,7 @@ from typing import TypeGuard
 
 import bpy
 import numpy as np
+from bpy.utils import escape_identifier
 
 from ..retarget.rig import Mapping, RigRest
 from .limb import IkLimb, Setting
@@ -49,6 +50,7 @@ class Following:
         self.rest = rest
         self.height = float(np.ptp(rest.heads @ rest.up))
         self.bent_by_ik = set(_bent_by_ik(armature.pose.bones))
+        self.ik_targets = {c.subtarget for b in armature.pose.bones for c in b.constraints if _is_ik(c)}
         self.drivers = _drivers(armature)
         self.settings: dict[Setting, tuple[list[_Copy], list[_Copy]]] = {}
 
@@ -147,18 +149,16 @@ class Following:
 
     def _to_ik(self, copy: _Copy) -> bool:
         """Whether a constraint follows the target of an IK: what the hand does when IK rules."""
-        bone: bpy.types.PoseBone | None = self.pose.bones[copy.source]
-        targets = {c.subtarget for b in self.pose.bones for c in b.constraints if _is_ik(c)}
-        while bone is not None:
-            if bone.name in targets:
-                return True
-            bone = bone.parent
-        return False
+        bone = self.pose.bones[copy.source]
+        return any(above.name in self.ik_targets for above in (bone, *bone.parent_recursive))
 
     def _copies(self, bone: str) -> Iterator[_Copy]:
         for constraint in self.pose.bones[bone].constraints:
             source = self._source(constraint)
-            path = f'pose.bones["{bone}"].constraints["{constraint.name}"].influence'
+            path = (
+                f'pose.bones["{escape_identifier(bone)}"]'
+                f'.constraints["{escape_identifier(constraint.name)}"].influence'
+            )
             driven = path in self.drivers
             if source and not constraint.mute and (driven or constraint.influence > RULES):
                 yield _Copy(bone, constraint.name, source, self.drivers.get(path))

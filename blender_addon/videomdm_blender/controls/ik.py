@@ -29,6 +29,7 @@ PASSES = 4
 STILL = 1e-4  # of the limb's length: holds that move less between two passes are taken to stand
 BESIDE = np.radians(0.2)  # a knee that lies no farther beside its pole's plane is left there
 SHORTENED = 2e-4  # share of its length that a bone may lose
+LEFT = 1e-6  # what the last pose must have left of a location or scale for it to be undone
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _goal(armature: bpy.types.Object, limb: FkLimb, played: Played) -> _Goal:
 
 
 def _switch(armature: bpy.types.Object, curves: Curves, ik: IkLimb) -> None:
-    """IK on, and what must be at rest is so."""
+    """IK on, and what must be at rest is so, whatever the last pose was."""
     assert armature.pose is not None
     curves.set(ik.switch, ik.ik)
     for setting, value in ik.needed.items():
@@ -169,6 +170,12 @@ def _switch(armature: bpy.types.Object, curves: Curves, ik: IkLimb) -> None:
         if armature.pose.bones.get(bone) is not None:
             curves.put(bone, "location", np.zeros((1, 3)))
             curves.put_rotation(armature.pose.bones[bone], np.array([[1.0, 0.0, 0.0, 0.0]]))
+    for bone in (ik.target, ik.toe, *ik.at_rest):
+        left = armature.pose.bones.get(bone)
+        if left is not None and any(abs(part - 1.0) > LEFT for part in left.scale):
+            curves.put(bone, "scale", np.ones((1, 3)))
+        if left is not None and bone == ik.toe and any(abs(part) > LEFT for part in left.location):
+            curves.put(bone, "location", np.zeros((1, 3)))
 
 
 def _key(

@@ -149,6 +149,17 @@ def test_ik_controls_may_hang_on_anything(rigify: Any) -> None:
     check_same(rigify, take_on(rigify, motion, "FK", "fk"), ik)
 
 
+def test_what_the_last_pose_left_on_ik_controls_is_undone(rigify: Any) -> None:
+    bones = rigify.pose.bones
+    bones["hand_ik.L"].scale = (1.4, 1.4, 1.4)
+    bones["toe_ik.R"].location, bones["foot_heel_ik.R"].rotation_euler = (0.0, 0.1, 0.0), (0.5, 0.2, 0.1)
+    bones["thigh_ik.L"].rotation_euler, bones["hand_ik.R"].location = (0.3, 0.9, 0.0), (1.0, 2.0, 3.0)
+    bones["foot_spin_ik.L"].location = (0.1, 0.0, 0.0)
+    motion = perform(0.6, turns=0.2).motion
+    fk, ik = take_on(rigify, motion, "FK", "fk"), take_on(rigify, motion, "IK", "ik")
+    check_same(rigify, fk, ik)
+
+
 def test_both_show_the_same_when_the_switch_is_thrown(rigify: Any) -> None:
     motion = perform(0.6, turns=0.2).motion
     fk, both = take_on(rigify, motion, "FK", "fk"), take_on(rigify, motion, "BOTH", "both")
