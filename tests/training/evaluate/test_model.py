@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.support.models import small_model
@@ -15,6 +16,12 @@ from tests.support.models import small_model
 from videomdm_training.datasets.pack import Pack
 
 from ..conftest import Train
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A small model with random weights."""
+    return small_model(tmp_path_factory.mktemp("models") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +48,20 @@ def asked(judge):
 
 
 @pytest.fixture(scope="module")
-def evaluation(train: Train, run_folder, pack_file, asked, tmp_path_factory):
+def evaluation(train: Train, small, pack_file, asked, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    result = train("evaluate", run_folder, pack_file, "-o", folder, *asked)
+    result = train("evaluate", small, pack_file, "-o", folder, *asked)
     return result.output, folder
 
 
-def test_all_three_parts_are_measured(evaluation, run_folder):
+def test_all_three_parts_are_measured(evaluation, small):
     output, folder = evaluation
     data = json.loads((folder / "evaluation.json").read_text())
     columns = {section["title"]: section["columns"] for section in data["sections"]}
     assert {title: list(parts) for title, parts in columns.items()} == {
         "The lifter alone": ["val", "test"],
         "Lifting with the prior": ["lifter alone", "with the prior", "truth"],
-        "Words to motion": ["real", "half of the real", run_folder.name],
+        "Words to motion": ["real", "half of the real", small.name],
     }
     figures = [f for parts in columns.values() for column in parts.values() for f in column.values()]
     assert all(math.isfinite(f["mean"]) and math.isfinite(f["interval"]) for f in figures)
@@ -66,7 +73,7 @@ def test_all_three_parts_are_measured(evaluation, run_folder):
     assert (folder / "evaluation.md").read_text() in output
 
 
-def test_words_to_motion_has_every_measure(evaluation, run_folder, judge):
+def test_words_to_motion_has_every_measure(evaluation, small, judge):
     data = json.loads((evaluation[1] / "evaluation.json").read_text())
     (section,) = (s for s in data["sections"] if s["title"] == "Words to motion")
     real, half, model = section["columns"].values()
@@ -80,53 +87,49 @@ def test_words_to_motion_has_every_measure(evaluation, run_folder, judge):
     assert model["multimodality"]["count"] == 1 and model["multimodality"]["mean"] > 0
     tops = [model[f"r_precision_{top}"]["mean"] for top in (1, 2, 3)]
     assert 0 <= tops[0] <= tops[1] <= tops[2] <= 1
-    assert real["bone_drift"]["mean"] < 0.002 < model["bone_drift"]["mean"]
+    assert 0 < real["bone_drift"]["mean"] < 0.001 and model["bone_drift"]["mean"] > 0
     assert "batches of 5" in section["notes"]
     digest = hashlib.sha256(judge.read_bytes()).hexdigest()
     assert data["settings"]["evaluator"] == f"SHA-256 {digest}"
 
 
-def test_the_same_seed_measures_the_same(evaluation, train: Train, run_folder, pack_file, asked, tmp_path):
-    train("evaluate", run_folder, pack_file, "-o", tmp_path, *asked)
+def test_the_same_seed_measures_the_same(evaluation, train: Train, small, pack_file, asked, tmp_path):
+    train("evaluate", small, pack_file, "-o", tmp_path, *asked)
     first, second = (folder / "evaluation.json" for folder in (evaluation[1], tmp_path))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_models_stand_side_by_side_and_parts_can_be_left_out(
-    train: Train, run_folder, pack_file, asked, tmp_path
-):
+def test_models_stand_side_by_side_and_parts_can_be_left_out(train: Train, small, pack_file, asked, tmp_path):
     words = (
-        "--part", "words", "--beside", run_folder, "--beside", small_model(tmp_path / "other"), "--split", "val",
+        "--part", "words", "--beside", small, "--beside", small_model(tmp_path / "other"), "--split", "val",
     )  # fmt: skip
-    train("evaluate", run_folder, pack_file, "-o", tmp_path / "out", *words, *asked)
+    train("evaluate", small, pack_file, "-o", tmp_path / "out", *words, *asked)
     data = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     (section,) = data["sections"]
-    name = run_folder.name
+    name = small.name
     assert list(section["columns"]) == ["real", "half of the real", name, f"{name} (2)", "other"]
     first, again, other = (section["columns"][key] for key in (name, f"{name} (2)", "other"))
-    assert first == again != other
+    assert first == again == other  # the same weights under three names
     assert data["settings"]["split of the captions"] == "val" and "camera" not in data["settings"]
 
 
-def test_a_model_without_a_lifter_is_measured_on_what_it_can(
-    train: Train, run_folder, pack_file, asked, tmp_path
-):
+def test_a_model_without_a_lifter_is_measured_on_what_it_can(train: Train, small, pack_file, asked, tmp_path):
     model = tmp_path / "words"
     model.mkdir()
-    shutil.copy(run_folder / "denoiser.safetensors", model)
+    shutil.copy(small / "denoiser.safetensors", model)
     result = train("evaluate", model, pack_file, "-o", tmp_path / "out", *asked)
     assert "Words to motion" in result.output and "Lifting" not in result.output
 
 
-def test_there_must_be_something_to_measure_on(train: Train, run_folder, pack_file, asked, tmp_path):
+def test_there_must_be_something_to_measure_on(train: Train, small, pack_file, asked, tmp_path):
     pack = Pack.load(pack_file)
     takes = {name: pack.positions[rows] for name, rows in pack.takes.items()}
     segments = [replace(segment, split="train") for segment in pack.segments]
     Pack.save(tmp_path / "train.pack", takes, segments, {})
     out = ("-o", tmp_path / "out")
-    result = train("evaluate", run_folder, tmp_path / "train.pack", *out, status=2)
+    result = train("evaluate", small, tmp_path / "train.pack", *out, status=2)
     assert "no segments of the split val" in result.output
     few = ("--part", "words", *asked, "--limit", "3")
-    assert "at least 4" in train("evaluate", run_folder, pack_file, *out, *few, status=2).output
+    assert "at least 4" in train("evaluate", small, pack_file, *out, *few, status=2).output
     assert "no model" in train("evaluate", tmp_path / "none", pack_file, status=2).output
     assert not (tmp_path / "out").exists()
