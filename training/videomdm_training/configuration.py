@@ -69,8 +69,10 @@ def _over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     merged = dict(defaults)
     for name, value in values.items():
         old = defaults.get(name)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[name] = _over(old, value) if both else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[name] = _over(old, value)
+        else:
+            merged[name] = value
     return merged
 
 

@@ -40,7 +40,7 @@ class Samples:
         states, mask = (part.to(device) for part in text_encoder()(list(self.prompts)))
         shape = (len(self.prompts), round(SECONDS * FPS), len(self.normalisation.mean))
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-        guided = text_guided(network, states, mask, GUIDANCE)  # type: ignore[arg-type] (any denoiser will do)
+        guided = text_guided(network, states, mask, GUIDANCE)
         features = on_floor(self.normalisation.undo(ddim(guided, noise, self.schedule, STEPS)))
         motions = [
             Motion(joints.cpu().numpy(), FPS, caption=prompt)

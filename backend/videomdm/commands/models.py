@@ -16,8 +16,8 @@ def models() -> None:
     if not found:
         raise UserError("No model is installed.", "Train one with `videomdm train`.", "no-model")
     heads = ("name", "fps", "longest", "skeleton", "commercial use", "licence", "adapts")
-    shown = heads if any(info.base for info in found) else heads[:-1]
-    rows = [shown]
+    columns = len(heads) if any(info.base for info in found) else len(heads) - 1
+    rows: list[tuple[str, ...]] = [heads[:columns]]
     rows += [
         (
             info.name,
@@ -27,7 +27,7 @@ def models() -> None:
             "yes" if info.commercial else "no",
             info.licence,
             info.base,
-        )[: len(shown)]
+        )[:columns]
         for info in found
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

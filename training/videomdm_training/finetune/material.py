@@ -82,6 +82,7 @@ def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
     add_prompts(words)
     words.encode(text_encoder(), device)
     seconds = sum(c.motion.seconds for c in clips) + sum(c.keypoints.seconds for c in seen)
-    captions = tuple(caption for clip in (*clips, *seen) for caption in clip.captions)
+    said = [clip.captions for clip in clips] + [clip.captions for clip in seen]
+    captions = tuple(caption for each in said for caption in each)
     supervision = parts[0][0] if len(parts) == 1 else Supervision.join(parts)
     return Material(supervision, words, kind, len(clips) + len(seen), seconds, captions)

@@ -71,7 +71,7 @@ def dream(
     """Normalised features (B, T, D) that ``network`` makes of prompts, one for each row of ``texts``."""
     states, mask = texts
     noise = torch.randn(len(states), frames, 263, generator=torch.Generator().manual_seed(seed))
-    guided = text_guided(network, states, mask, _GUIDANCE)  # type: ignore[arg-type] (any denoiser will do)
+    guided = text_guided(network, states, mask, _GUIDANCE)
     # a clone leaves inference mode, in which nothing can be trained on
     return ddim(guided, noise.to(states.device), schedule, _STEPS).clone()
 
