@@ -26,8 +26,7 @@ class Limit:
 
 
 LIMITS = (
-    Limit("arm_direction_deg", "arms °", 2.0, 2, "direction of upper arms and forearms, 99 of 100 frames"),
-    Limit("leg_direction_deg", "legs °", 2.0, 2, "direction of thighs and shins, 99 of 100 frames"),
+    Limit("limb_direction_deg", "limbs °", 2.0, 2, "direction of arms and legs, 99 of 100 values"),
     Limit("end_position_percent", "ends %", 20.0, 1, "wrists and ankles, in percent of the limb, 99 of 100"),
     Limit("end_angle_deg", "ends °", 20.0, 1, "the same as an angle from shoulder or hip"),
     Limit("stretch_percent", "stretch %", 0.01, 4, "largest change of a bone's length"),

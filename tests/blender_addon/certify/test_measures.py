@@ -51,7 +51,14 @@ def test_a_perfect_rig_passes(name: str) -> None:
     motion = BATTERY[name]()
     found = measure(motion, perfect(motion))
     assert broken(found) == [], found
-    for key in ("arm_direction_deg", "leg_direction_deg", "end_position_percent", "slide_mm", "root_path_mm"):
+    for key in (
+        "arm_direction_deg",
+        "leg_direction_deg",
+        "limb_direction_deg",
+        "end_position_percent",
+        "slide_mm",
+        "root_path_mm",
+    ):
         assert found[key] == pytest.approx(0.0, abs=1e-6)
     assert found["jitter_ratio"] == pytest.approx(1.0)
 
@@ -97,8 +104,8 @@ def hugging(body: Body) -> Body:
 @pytest.mark.parametrize(
     ("fault", "key", "value"),
     [
-        (bent, "arm_direction_deg", 20.0),
-        (lambda body: moved(body, "left_knee", [0.0, 0.1, 0.0]), "leg_direction_deg", None),
+        (bent, "limb_direction_deg", 20.0),
+        (lambda body: moved(body, "left_knee", [0.0, 0.1, 0.0]), "limb_direction_deg", None),
         (lambda body: moved(body, "left_wrist", [0.2, 0.0, 0.0]), "end_position_percent", None),
         (lambda body: moved(body, "left_wrist", [0.2, 0.0, 0.0]), "end_angle_deg", None),
         (lambda body: replace(body, stretch=np.full(len(body.stretch), 0.02)), "stretch_percent", 2.0),
