@@ -72,6 +72,10 @@ def test_the_camera_sees_the_teacher_where_the_person_was_filmed(lifter, cameras
     assert words.texts == ["walks", "strolls"] and data.captions.tolist() == [[0, 1], [0, 1]]
     for index in (0, 1):
         assert float(error(data, index).median()) < 1e-3
+        feet = decode(data.clips.batch(torch.tensor([index])).frames["teacher"].float())[0][
+            :, [7, 8, 10, 11], 1
+        ]
+        assert abs(float(feet.amin(1).quantile(0.2))) < 2e-3  # half precision
     # the mirrored clip is the mirror image
     plain, mirrored = (data.clips.batch(torch.tensor([i])).frames["keypoints"][0] for i in (0, 1))
     left, right = JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")

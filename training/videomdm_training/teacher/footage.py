@@ -28,7 +28,7 @@ from ..datasets.footage import FootageClip
 from ..datasets.left_out import LeftOut
 from ..losses import hold_after_end
 from .imported import ImportedMotion
-from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, lift, weighed
+from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, lift, stand, weighed
 
 SHORTEST, LONGEST, OVERLAP = 20, 200, 20  # frames at 20 fps
 FEWEST_JOINTS = 6  # of a frame in which somebody counts as seen
@@ -112,6 +112,7 @@ def footage_supervision(
         if align:
             world = align_to_rays(world, used, keypoints, (confidence > 0).float())
             world = hold_after_end(world, count)
+        world, used = stand(world, used, mask)
         own = seen_from(used, start(world))
         frames = {
             "teacher": encode(world).half(),

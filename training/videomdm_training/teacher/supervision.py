@@ -22,6 +22,7 @@ from videomdm.errors import UserError
 from videomdm.model.lifter import Lifted, Lifter
 from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import decode, encode, start
+from videomdm.motion.skeleton import CONTACT_JOINTS
 
 from ..clips import FRAME_MULTIPLE, Clips
 from ..losses import hold_after_end
@@ -216,6 +217,8 @@ def build_supervision(
                 visible = (view.confidence > 0).float()
                 world = align_to_rays(world, used, view.keypoints, visible)
                 world = hold_after_end(world, count)
+            if known.cameras == "pnp" and known.teacher == "lifted":
+                world, used = stand(world, used, mask)
             frames = {
                 "teacher": encode(world).half(),
                 "truth": truth.half(),
@@ -244,6 +247,14 @@ def fitted_camera(world: Tensor, keypoints: Tensor, confidence: Tensor, mask: Te
     """The static camera, (B, 1, 3, 3) and (B, 1, 3), that best explains keypoints of joints (B, T, 22, 3)."""
     fit = fit_cameras(world, keypoints, confidence * mask[..., None], most_frames=24).camera
     return Camera(fit.R[:, None], fit.t[:, None])
+
+
+def stand(world: Tensor, camera: Camera, mask: Tensor) -> tuple[Tensor, Camera]:
+    """Joints (B, T, 22, 3) with the floor at 0 where the lower foot mostly is, and their cameras after that move."""
+    lower = world[:, :, list(CONTACT_JOINTS), 1].amin(2)
+    floor = torch.nanquantile(torch.where(mask, lower, torch.nan), 0.2, dim=1)[:, None, None]
+    up = torch.tensor([0.0, 1.0, 0.0], device=world.device)
+    return world - floor[..., None] * up, Camera(camera.R, camera.t + floor * camera.R[..., 1])
 
 
 def lift(lifter: Lifter, keypoints: Tensor, confidence: Tensor, mask: Tensor) -> Lifted:
