@@ -50,7 +50,7 @@ def test_every_python_file_names_its_licence(repository: Path, tracked: list[Pat
             continue
         name = path.relative_to(repository).as_posix()
         add_on = name.startswith(("blender_addon/", "tests/blender_addon/"))
-        either = name.startswith("tests/end_to_end/")
+        either = name.startswith(("tests/end_to_end/", "tests/benchmarks/"))
         licences = {"GPL-3.0-or-later"} if add_on else {"Apache-2.0"}
         head = path.read_text(encoding="utf-8").splitlines()[:2]
         found = {line.removeprefix("# SPDX-License-Identifier: ") for line in head}
