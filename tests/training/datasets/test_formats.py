@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train prepare`` with other sets than CMU: recognised, reported, refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from videomdm.errors import UserError
+from videomdm_training.datasets.formats import detect
+from videomdm_training.datasets.left_out import SHOWN, LeftOut
+from videomdm_training.datasets.pack import Pack
+from videomdm_training.prepare import prepare
+
+from ..motions import person
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "HumanML3D"
+    for name in ("new_joints", "texts"):
+        (root / name).mkdir(parents=True)
+    for name in ("000001", "000002"):
+        np.save(root / "new_joints" / f"{name}.npy", person(40, walking=1.0))
+        (root / "texts" / f"{name}.txt").write_text("a man walks.#a/DET#0.0#0.0\n")
+    (root / "train.txt").write_text("000001\n000002\n000003\n")
+    return root
+
+
+@pytest.mark.parametrize("kind", ["auto", "humanml3d"])
+def test_the_command_packs_and_reports(folder, tmp_path, kind):
+    result = CliRunner().invoke(prepare, [str(folder), "-o", str(tmp_path / "set.pack"), "--format", kind])
+    assert result.exit_code == 0, (result.output, result.exc_info)
+    assert "2 takes" in result.output and "takes left out: 1" in result.output
+    assert len(Pack.load(tmp_path / "set.pack").segments) == 2
+    report = json.loads((tmp_path / "set.report.json").read_text())
+    assert list(report["takes_left_out"]) == ["000003"]
+
+
+def test_a_folder_of_another_kind_than_said_leaves_nothing(folder, tmp_path):
+    for kind in ("fit3d", "amass", "points2d", "cmu"):
+        before = set(tmp_path.iterdir())
+        result = CliRunner().invoke(
+            prepare, [str(folder), "-o", str(tmp_path / "set.pack"), "--format", kind]
+        )
+        assert isinstance(result.exception, UserError), kind
+        assert set(tmp_path.iterdir()) == before, kind
+
+
+def test_unknown_folders_are_refused_with_what_is_known(tmp_path):
+    with pytest.raises(UserError, match="humanml3d"):
+        detect(tmp_path)
+    missing = CliRunner().invoke(prepare, [str(tmp_path / "gone"), "-o", str(tmp_path / "set.pack")])
+    assert isinstance(missing.exception, UserError) and "no folder" in str(missing.exception)
+
+
+def test_a_thousand_bad_files_are_reported_but_not_all_shouted(caplog):
+    left_out = LeftOut()
+    with caplog.at_level(logging.WARNING):
+        for number in range(1000):
+            left_out.add(f"{number:06d}", "it has no caption")
+            left_out.add(f"{number:06d}", "a second reason")
+    assert len(left_out) == 1000 and set(left_out.values()) == {"it has no caption"}
+    assert len(caplog.records) == SHOWN + 1 and "000000 is left out" in caplog.text
