@@ -13,9 +13,10 @@ from .tree import Tree
 
 LONGEST_WAY = 14  # bones of a limb that are looked at, fingers or toes included
 STRAIGHT = np.sin(np.radians(0.5))  # twist bones lie exactly on a line; elbows and knees hardly ever do
-# What a way to see a limb loses by each bone more than two, and more where that bone turns clearly off the
-# line; gains by an end like a wrist or an ankle; and loses by a straight middle although other joints are bent.
-SPLIT, ASIDE, END, UNBENT = 0.85, 0.6, 1.15, 0.8
+# What a way to see a limb loses by each bone more than two: on the line, as twist bones are; a little off it;
+# clearly off it.  By each bone more than one between trunk and limb.  By a straight middle although other joints
+# are bent.  And what it gains by an end like a wrist or an ankle.
+SPLIT, OFF, ASIDE, BEFORE, UNBENT, END = 0.85, 0.72, 0.6, 0.85, 0.8, 1.15
 TURNED = np.cos(np.radians(20.0))  # halves of an upper arm or thigh may lie a little off the line
 ANKLE = np.cos(np.radians(25.0))  # a foot turns off the shin by more
 
@@ -110,9 +111,9 @@ class _Way:
 
     def score(self, first: int, middle: int, last: int) -> float:
         """How much like an arm or a leg the way is when it is divided at three points."""
-        inside = [*range(first + 1, middle), *range(middle + 1, last)]
-        score: float = min(self.halves(first, middle, last))
-        score *= SPLIT ** len(inside) * ASIDE ** float(sum(self.turned[index] for index in inside))
+        score: float = min(self.halves(first, middle, last)) * BEFORE ** max(first - 1, 0)
+        for index in (*range(first + 1, middle), *range(middle + 1, last)):
+            score *= ASIDE if self.turned[index] else OFF if self.bent[index] else SPLIT
         if self.ends[last]:
             score *= END
         if not self.bent[middle] and any(self.bent):

@@ -250,6 +250,23 @@ def _body_axes(case: Case) -> np.ndarray:
     return np.array([left, up, np.cross(left, up)])
 
 
+def grown(**factors: float) -> Change:
+    """Other proportions: part of the body -> how long the way to where it begins becomes."""
+
+    def change(case: Case) -> Case:
+        parts = {bone: slot.split("_", 1)[-1] for slot, chain in case.truth.items() for bone in chain}
+        rest = case.rest
+        heads, tails = rest.heads.copy(), rest.tails.copy()
+        for index, (name, parent) in enumerate(zip(rest.names, rest.parents, strict=True)):
+            factor = factors.get(parts.get(name, ""), 1.0)
+            if parent >= 0:
+                heads[index] = heads[parent] + (rest.heads[index] - rest.heads[parent]) * factor
+            tails[index] = heads[index] + (rest.tails[index] - rest.heads[index]) * factor
+        return replace(case, rest=replace(rest, heads=heads, tails=tails))
+
+    return change
+
+
 # Bones more or fewer
 
 
@@ -516,5 +533,10 @@ VARIANTS: dict[str, Change] = {
     "no toes, neck, collars, nonsense": both(without("toe", "neck", "collar"), nonsense),
     **{f"{count} spine bones": spine_of(count) for count in range(1, 7)},
     **{f"{count} spine bones, nonsense": both(spine_of(count), nonsense) for count in range(1, 7)},
+    "long limbs, nonsense": both(nonsense, grown(shin=1.4, foot=1.5, forearm=1.3, hand=1.4, spine=0.7)),
+    "short legs and long arms, nonsense": both(nonsense, grown(shin=0.6, foot=0.6, forearm=1.4, hand=1.5)),
+    "a toon, nonsense": both(
+        nonsense, grown(shin=0.7, foot=0.7, forearm=0.85, hand=0.85, head=1.5, neck=0.8)
+    ),
     "other sides in the names": other_sides,
 }
