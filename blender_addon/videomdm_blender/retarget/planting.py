@@ -29,6 +29,7 @@ SWAY = 2.4  # seconds around in which the body may sway
 FOLLOW = 0.02  # seconds over which the body's own correction is smoothed
 FOLLOW_HEIGHT = 0.02
 SAY_OF_NONE = 0.05  # of no foot on the height of the body, against a standing one
+UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
 TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
@@ -58,7 +59,7 @@ def plant(
         ankle = _stand(moved, sole, contacts, ground)
     path, moved = _lowered(path, moved, ankle, contacts, stance, fps)
     target = _faded(moved, ankle, contacts, fps)
-    target[..., 1] += _lift(target, contacts, ground, fps)
+    target[..., 1] += _lift(target, moved, contacts, ground, fps)
     if np.isfinite(limit):
         wanted = _turned(moved, target)
         share = np.where(contacts.standing, 1.0, np.minimum(1.0, limit / np.maximum(wanted, 1e-9)))
@@ -92,9 +93,16 @@ def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: fl
     height = average(height, FOLLOW_HEIGHT * fps)
     # With no foot to stand on, a body that lands too low is raised as a whole; else the leg gives way.
     low = np.maximum(ground.floor + ground.ankle[:, None] - feet.ankle[..., 1] - height, 0.0).max(axis=0)
+    low = low * _upright(feet, ground)
     height += envelope(low, _frames(FADE / 3, fps)) * (1.0 - average(say.max(axis=0), FADE / 3 * fps))
     result: Array = level * (1.0, 0.0, 1.0) + height[:, None] * Y
     return result
+
+
+def _upright(feet: Feet, ground: Ground) -> Array:
+    """(T,) 1 where the body stands or squats, 0 where it lies: then ankles may be lower than those of flat feet."""
+    length = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
+    return soft_step((feet.hip[..., 1] - ground.floor) / length, *UPRIGHT).max(axis=0)
 
 
 def _path(steps: Array) -> Array:
@@ -180,9 +188,9 @@ def _lowered(
     return path, Feet(feet.turn, feet.hip + shift, feet.ankle + shift, feet.ball + shift, feet.legs)
 
 
-def _lift(ankle: Array, contacts: Contacts, ground: Ground, fps: float) -> Array:
+def _lift(ankle: Array, feet: Feet, contacts: Contacts, ground: Ground, fps: float) -> Array:
     """(2, T) by how much ankles must be raised that are lower than those of a flat foot on the floor."""
-    needed = np.maximum(ground.floor + ground.ankle[:, None] - ankle[..., 1], 0.0)
+    needed = np.maximum(ground.floor + ground.ankle[:, None] - ankle[..., 1], 0.0) * _upright(feet, ground)
     return _around(np.where(contacts.ball, 0.0, needed), contacts, fps)
 
 

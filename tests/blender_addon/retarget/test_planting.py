@@ -248,3 +248,14 @@ def test_memory_grows_with_the_frames_only() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 4.6 * peaks[0]
+
+
+def test_who_lies_on_the_floor_is_not_lifted_off_it() -> None:
+    """Ankles of one who lies are lower than those of flat feet; that is no reason to raise the body."""
+    still = walk(1.2).motion.positions[10].astype(float)
+    lying = still[:, [0, 2, 1]] * (1.0, 1.0, -1.0)  # on the back, head to -Z
+    lying[:, 1] += 0.03 - lying[[JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")], 1].min()
+    motion = Motion(np.repeat(lying[None], 40, axis=0), 30.0, np.zeros((40, 4), bool))
+    rest, mapping = body(A_POSE)
+    plain, cleaned = (retarget(motion, rest, mapping, options) for options in (None, ON))
+    np.testing.assert_allclose(cleaned.location, plain.location, atol=1e-9)
