@@ -44,13 +44,15 @@ class WordsSettings:
 class HeldOut:
     """Captioned real motions, embedded once.
 
-    motions: (N, E) embeddings; positions: (T, 22, 3) of each clip.
+    motions: (N, E) embeddings; positions: (T, 22, 3) of each clip; bodies: their physical measures, the same in
+             every replication.
     """
 
     def __init__(self, data: Pack, segments: Sequence[Segment], evaluator: FrozenEvaluator) -> None:
         self.segments = segments
         self.positions = [joints(data, segment).numpy() for segment in segments]
         self.motions = evaluator.motions(self.positions)
+        self.bodies = _physical(self.positions)
         self.captions = [caption for segment in segments for caption in segment.captions]
         self.texts = evaluator.texts(self.captions)
         self._counts = np.array([len(segment.captions) for segment in segments])
@@ -117,7 +119,7 @@ def _over(settings: WordsSettings, measured: Callable[[int], dict[str, float]]) 
 
 def _real(real: HeldOut, seed: int, replication: int) -> dict[str, float]:
     generator = _random(seed, replication)
-    return _to_captions(real, real.motions, seed, replication, generator) | _physical(real.positions)
+    return _to_captions(real, real.motions, seed, replication, generator) | real.bodies
 
 
 def _to_captions(
