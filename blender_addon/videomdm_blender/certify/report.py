@@ -123,12 +123,9 @@ def markdown(certificates: Sequence[Certificate], pictures: dict[str, Path]) -> 
         if certificate.result is not None:
             result = certificate.result
             lines += [f"{result['family']}, {result['bones']} mapped bones, {result['seconds']:.1f} s.", ""]
-            lines += [
-                *_markdown_table(rig_table(certificate)),
-                "",
-                *_markdown_table(trip_table(certificate)),
-                "",
-            ]
+            lines += [*_markdown_table(rig_table(certificate)), ""]
+            if result["round_trip"]:
+                lines += [*_markdown_table(trip_table(certificate)), ""]
         lines += [f"- {fault}" for fault in certificate.faults]
         lines += [""] if certificate.faults else []
         if certificate.rig in pictures:

@@ -161,7 +161,10 @@ def _certificate(title: str, answer: dict[str, Any]) -> Certificate:
 def _show(certificate: Certificate, picture: Path) -> None:
     lines = ["", f"{certificate.rig}: {certificate.verdict}"]
     if certificate.result is not None:
-        lines += [*plain(rig_table(certificate)), "", *plain(trip_table(certificate)), f"picture: {picture}"]
+        lines += plain(rig_table(certificate))
+        if certificate.result["round_trip"]:
+            lines += ["", *plain(trip_table(certificate))]
+        lines.append(f"picture: {picture}")
     lines += [f"  {fault}" for fault in certificate.faults]
     click.echo("\n".join(lines))
 
