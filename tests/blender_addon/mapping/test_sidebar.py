@@ -108,6 +108,29 @@ def test_a_take_uses_the_given_mapping_and_refuses_a_wrong_one(bpy: Any, scene: 
     assert "Neck" in mapping_of(rig).bones
 
 
+def test_a_control_rig_keeps_what_its_family_knows(bpy: Any, tmp_path: Path) -> None:
+    """Carriers and switches are not shown, but are those that would have been found."""
+    import addon_utils
+
+    from videomdm_blender.armature.apply import mapping_of
+
+    addon_utils.enable("rigify", default_set=True)
+    bpy.ops.object.armature_basic_human_metarig_add()
+    bpy.ops.pose.rigify_generate()
+    addon_utils.disable("rigify", default_set=True)
+    rig = bpy.data.objects["rig"]
+    bpy.context.view_layer.objects.active = rig
+    found = mapping_of(rig)
+    assert found.family == "rigify" and found.switches
+    bpy.ops.videomdm.mapping_find()
+    assert mapping_of(rig) == found
+    file = tmp_path / "rig.json"
+    bpy.ops.videomdm.mapping_save(filepath=str(file))
+    bpy.ops.videomdm.mapping_reset()
+    bpy.ops.videomdm.mapping_load(filepath=str(file))
+    assert mapping_of(rig) == found
+
+
 def test_a_mapping_is_saved_and_loaded(bpy: Any, rig: Any, tmp_path: Path) -> None:
     file = tmp_path / "hero.json"
     bpy.ops.videomdm.mapping_find()
