@@ -54,8 +54,8 @@ def test_a_section_says_what_its_means_are_over(tmp_path):
     lines = Report({}, (Section("Words", "", columns, "replications"),)).markdown().splitlines()
     table = [line for line in lines if line.startswith("| ")][1:]
     assert table == [
-        "| FID, squared distance | 0.0625 ± 0.0100 |",
-        "| multimodality, distance | 0.300 ± 0.000 (10 replications) |",
+        "| FID | 0.0625 ± 0.0100 |",
+        "| multimodality | 0.300 ± 0.000 (10 replications) |",
         "| recall, % | 50.0 ± 10.0 |",
         "| replications | 20 |",
     ]

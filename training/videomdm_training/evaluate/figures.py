@@ -31,7 +31,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is printed: its name in words, unit, the factor from SI, and digits after the point."""
+    """How a measure is printed: its name in words, unit or "", the factor from SI, and digits after the point."""
 
     words: str
     unit: str
@@ -40,14 +40,14 @@ class Measure:
 
 
 MEASURES = {
-    "fid": Measure("FID", "squared distance", 1, 4),
-    "fid_unbiased": Measure("FID of endless samples", "squared distance", 1, 4),
+    "fid": Measure("FID", "", 1, 4),
+    "fid_unbiased": Measure("FID of endless samples", "", 1, 4),
     "r_precision_1": Measure("R-precision, top 1", "%", 100),
     "r_precision_2": Measure("R-precision, top 2", "%", 100),
     "r_precision_3": Measure("R-precision, top 3", "%", 100),
-    "multimodal_distance": Measure("multimodal distance", "distance", 1, 3),
-    "diversity": Measure("diversity", "distance", 1, 3),
-    "multimodality": Measure("multimodality", "distance", 1, 3),
+    "multimodal_distance": Measure("multimodal distance", "", 1, 3),
+    "diversity": Measure("diversity", "", 1, 3),
+    "multimodality": Measure("multimodality", "", 1, 3),
     "precision": Measure("precision", "%", 100),
     "recall": Measure("recall", "%", 100),
     "mpjpe": Measure("MPJPE", "mm", 1000),
@@ -132,7 +132,8 @@ def _table(section: Section) -> str:
     for name in names:
         measure = MEASURES[name]
         cells = [_cell(section.columns[c].get(name), measure, counts[c], section.over) for c in columns]
-        lines.append(f"| {measure.words}, {measure.unit} | {' | '.join(cells)} |")
+        told = f"{measure.words}, {measure.unit}" if measure.unit else measure.words
+        lines.append(f"| {told} | {' | '.join(cells)} |")
     lines.append(f"| {section.over} | {' | '.join(map(str, counts.values()))} |")
     return "\n".join(lines)
 
