@@ -233,12 +233,17 @@ def apply_take(
         take.motion,
         name=take.name,
         start_frame=start_frame,
+        options=settings(scene).retargeting(),
         controls=Controls[settings(scene).controls],
         settings=chosen,
     )
     bones = frozenset(keyed_bones(applied.action))
     desk.shown[applied.action.session_uid] = Shown(take, chosen, start_frame, standing, bones)
-    desk.error, desk.notes = None, applied.notes
+    contact = applied.take.contact
+    desk.error, desk.notes = (
+        None,
+        applied.notes + ((str(contact),) if contact is not None and contact.kept else ()),
+    )
     return applied
 
 

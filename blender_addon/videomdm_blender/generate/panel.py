@@ -45,6 +45,7 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         column.prop(chosen, "steps")
         column.prop(chosen, "samples")
         column.prop(chosen, "controls")
+        column.prop(chosen, "feet")
         _draw_target(layout, context)
         job = desk.current
         if job is not None and not job.ended:

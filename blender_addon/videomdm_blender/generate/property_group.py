@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from videomdm import limits, protocol
 
 from ..controls.limb import Controls
+from ..retarget import Options
 from .take_settings import VIDEOMDM_PG_take
 
 DEFAULTS = protocol.TextJob(prompt="")
@@ -81,7 +84,23 @@ class VIDEOMDM_PG_generate(bpy.types.PropertyGroup):
         default=Controls.FK.name,
     )
 
+    feet: EnumProperty(
+        name="Plant Feet",
+        description="Keep standing feet in place and out of the floor",
+        items=[
+            ("AUTO", "Where It Helps", "Where the take becomes better by every measure"),
+            ("ALWAYS", "Always", "Also where legs must turn far for it"),
+            ("NEVER", "Never", "The motion as it was made"),
+        ],
+        default="AUTO",
+    )
+
     take: PointerProperty(type=VIDEOMDM_PG_take)
+
+    def retargeting(self) -> Options:
+        """How takes are put on rigs, before anything that is asked for in :attr:`take`."""
+        contact: dict[str, bool | Literal["auto"]] = {"AUTO": "auto", "ALWAYS": True, "NEVER": False}
+        return Options(contact=contact[self.feet])
 
     def request(self) -> protocol.TextJob:
         """The settings as a job for the backend."""

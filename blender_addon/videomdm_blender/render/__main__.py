@@ -15,6 +15,7 @@ from ..armature.apply import apply_motion
 from ..armature.importing import open_rig
 from ..clips import read_clip
 from ..mannequin.build import build_mannequin
+from ..retarget import Options
 from .sheet import contact_sheet
 from .stage import build_stage, follow
 from .video import video
@@ -53,7 +54,9 @@ def main(
         assert scene is not None
         with report.stage("Putting the motion on the rig"):
             armature = armature or build_mannequin(scene)
-            action = apply_motion(scene, armature, motion, name=clip.stem, start_frame=1)
+            action = apply_motion(
+                scene, armature, motion, name=clip.stem, start_frame=1, options=Options(contact="auto")
+            )
         first, last = (round(frame) for frame in action.frame_range.to_tuple())
         frames = range(first, last + 1)
         scene.render.resolution_x, scene.render.resolution_y = size
