@@ -34,7 +34,7 @@ from .rehearsal import HELD_PROMPTS, PROMPTS, Rehearsal, RehearsalConfig, forget
 
 def _engine() -> engine.EngineConfig:
     return engine.EngineConfig(
-        steps=200, optimiser="adamw", learning_rate=7e-3, weight_decay=0.0, warmup=10, cooldown=0.6, ema=0.98,
+        steps=300, optimiser="adamw", learning_rate=7e-3, weight_decay=0.0, warmup=10, cooldown=0.6, ema=0.98,
         save_every=50, log_every=5, validate_every=1_000_000,
     )  # fmt: skip
 
