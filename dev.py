@@ -87,7 +87,7 @@ MAIN = Environment(
     "3.11",
     3.1,
     pins=DEMO.pins,
-    extras=("backend", "blender", "video", "train", "test", "dev"),
+    extras=("backend", "blender", "video", "train", "smpl", "test", "dev"),
     groups=("build",),
     modules=(*DEMO.modules, "mediapipe", "av", "lightning", "pytest"),
     part=DEMO,

@@ -84,7 +84,8 @@ THIRD_PARTY = {
         "tokenizers", "torch", "tqdm", "zmq",
     },
     "videomdm_training": {
-        "click", "lightning", "matplotlib", "msgspec", "numpy", "safetensors", "scipy", "torch", "tqdm",
+        "click", "lightning", "matplotlib", "msgspec", "numpy", "safetensors", "scipy", "smplx", "torch",
+        "tqdm",
     },
     "videomdm_blender": {"bpy", "bpy_extras", "addon_utils", "click", "mathutils", "numpy", "ray", "tqdm"},
 }  # fmt: skip

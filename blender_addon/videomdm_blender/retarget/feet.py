@@ -47,8 +47,10 @@ def standing(motion: Motion) -> Standing:
         planted = contacts[:, 2 * number] & contacts[:, 2 * number + 1] & (toe[:, 1] < 0.08)
         fall = (ankle - toe)[planted, 1] / np.linalg.norm(ankle - toe, axis=-1)[planted]
         pitches.append(np.arcsin(np.clip(fall, -1.0, 1.0)))
-        ankles.append(np.percentile(ankle[:, 1], 5))
-        toes.append(np.percentile(toe[:, 1], 5))
+        # who lies or rolls shows no standing height; the lowest one that is seen would sink the body
+        stands = contacts[:, 2 * number : 2 * number + 2].any()
+        ankles.append(np.percentile(ankle[:, 1], 5) if stands else reference.FLAT_FOOT_ANKLE)
+        toes.append(np.percentile(toe[:, 1], 5) if stands else reference.FLAT_FOOT_TOE)
     seen = np.concatenate(pitches)
     pitch = float(np.median(seen)) if len(seen) >= motion.fps / 4 else reference.FLAT_FOOT_PITCH
     low, high = reference.FLAT_FOOT_PITCH - FLAT_PITCH_RANGE, reference.FLAT_FOOT_PITCH + FLAT_PITCH_RANGE

@@ -25,4 +25,5 @@ def joint(name: str) -> int:
 COLLAR_LEVEL = unit(np.array([0.107, -0.010, -0.012]))
 COLLAR_HANGING = unit(np.array([0.116, -0.048, -0.015]))
 
+FLAT_FOOT_ANKLE, FLAT_FOOT_TOE = 0.055, 0.015  # metres of the joints above the floor when the sole is flat
 FLAT_FOOT_PITCH = np.radians(16.0)  # how far the line from ankle to toe joint falls when the sole is flat

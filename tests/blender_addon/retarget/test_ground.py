@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from tests.support.actor import OFFSETS, perform
 
 from videomdm.motion import Motion
 from videomdm.motion.skeleton import JOINT_NAMES, PARENTS
 from videomdm_blender.retarget.feet import standing
 from videomdm_blender.retarget.ground import grounded
+from videomdm_blender.retarget.reference import FLAT_FOOT_ANKLE, FLAT_FOOT_TOE
 
 FEET = [JOINT_NAMES.index(f"{side}_foot") for side in ("left", "right")]
 
@@ -54,3 +56,12 @@ def test_only_the_height_of_the_whole_body_changes() -> None:
     change = grounded(before, standing(motion), motion.fps) - before
     np.testing.assert_allclose(change, np.broadcast_to(change[:, :1], change.shape), atol=1e-12)
     assert np.abs(change[..., [0, 2]]).max() == 0
+
+
+def test_who_lies_is_not_sunk_into_the_floor() -> None:
+    """Where no foot stands, the heights of standing feet are the reference body's, not those of the clip."""
+    lying = standing_still(40)[..., [2, 0, 1]] + np.array([0.0, 0.4, 0.0])
+    flat = standing(Motion(lying, 20.0, np.zeros((40, 4), bool)))
+    assert (flat.ankle, flat.toe) == (FLAT_FOOT_ANKLE, FLAT_FOOT_TOE)
+    upright = standing(Motion(standing_still(40), 20.0))
+    assert upright.toe == pytest.approx(0.01)
