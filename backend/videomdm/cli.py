@@ -27,6 +27,7 @@ SUMMARIES = {
     "lift": "Make 3D motion from 2D keypoints.",
     "retarget": "Put a motion onto a character rig.",
     "batch": "Put many motions onto many rigs.",
+    "mapping": "See, check and save which bone is which.",
     "certify": "Measure how well a rig takes motions.",
     "train": "Train, fine-tune and evaluate models.",
 }

@@ -173,7 +173,9 @@ def lift_footage(
         positions = _join(x0 * std + mean, guided.camera, world_camera, starts, T)
         if progress is not None:
             done = index + 1
-            progress(done / len(times), f"denoising {done}/{len(times)}", Motion(positions.cpu().numpy(), FPS))
+            progress(
+                done / len(times), f"denoising {done}/{len(times)}", Motion(positions.cpu().numpy(), FPS)
+            )
         to = times[index + 1] if index + 1 < len(times) else -1
         x = schedule.step(x, x0, t, torch.full_like(t, to))
     return positions

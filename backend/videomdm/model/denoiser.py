@@ -6,6 +6,9 @@ Shape letters: B batch, T frames, D representation width, N tokens (T / patch), 
 One token stands for ``patch`` consecutive frames, which makes training and sampling about ``patch`` times
 cheaper than one token a frame at equal quality a step.  Text enters twice: its tokens through cross-attention
 in every block, their mean through the modulation together with the diffusion step.
+
+Attention knows how far apart tokens are; that a clip begins here and ends there is told to each token.  Without it
+a prediction from pure noise is the same at all times, and "sits down" sits from the first frame on.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ class Denoiser(nn.Module):
         self.write = nn.Linear(C, config.features * config.patch)
         nn.init.zeros_(self.write.weight)
         nn.init.zeros_(self.write.bias)
+        self.place = nn.Linear(C, C, bias=False)
+        nn.init.zeros_(self.place.weight)
 
     def forward(
         self,
@@ -69,6 +74,7 @@ class Denoiser(nn.Module):
         if T % patch:
             raise ValueError(f"the denoiser takes a multiple of {patch} frames, not {T}")
         tokens = self.read(x_BTD.reshape(B, T // patch, -1))
+        tokens = tokens + self.place(self._places(B, T, frame_mask_BT, x_BTD.device).to(tokens.dtype))
         text, text_mask = self._with_null(text_BLE, text_mask_BL)
         weight = text_mask.to(text.dtype)[..., None]
         pooled = (text * weight).sum(1) / weight.sum(1)
@@ -76,6 +82,15 @@ class Denoiser(nn.Module):
         token_mask = None if frame_mask_BT is None else frame_mask_BT[:, ::patch]
         y = self.trunk(tokens, condition, token_mask, text, text_mask)
         return self.write(y).reshape(B, T, -1)
+
+    def _places(self, B: int, T: int, mask_BT: Tensor | None, device: torch.device) -> Tensor:
+        """(B, N, C) how many frames lie before each token and how many from it to the clip's end."""
+        half = self.config.width // 2
+        frame = torch.arange(0, T, self.config.patch, device=device)
+        ends = torch.full((B,), T, device=device) if mask_BT is None else mask_BT.sum(1)
+        before = timestep_embedding(frame, half).expand(B, -1, -1)
+        after = timestep_embedding((ends[:, None] - frame).clamp(min=0).flatten(), half)
+        return torch.cat([before, after.unflatten(0, (B, -1))], dim=-1)
 
     def _with_null(self, text_BLE: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Prepend the learned "no text" token, seen only by rows that have no text."""

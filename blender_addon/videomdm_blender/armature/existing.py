@@ -54,7 +54,7 @@ def watch(armature: bpy.types.Object, bones: Sequence[str], frames: Sequence[int
             for b, bone in enumerate(bones):
                 seen = pose.bones[bone]
                 location[b, t], scale[b, t] = seen.location, seen.scale
-                rotation[b, t] = seen.matrix_basis.to_quaternion()
+                rotation[b, t] = tuple(seen.matrix_basis.to_quaternion())
     return Watched(
         dict(zip(bones, location, strict=True)),
         dict(zip(bones, rotation, strict=True)),

@@ -29,6 +29,7 @@ def denoiser() -> Denoiser:
     network = Denoiser(SMALL)
     torch.nn.init.normal_(network.write.weight, std=0.1)
     torch.nn.init.normal_(network.trunk.modulation.weight, std=0.1)
+    torch.nn.init.normal_(network.place.weight, std=0.1)
     return network.eval()
 
 
@@ -49,6 +50,19 @@ def test_padding_of_frames_and_text_changes_nothing(denoiser):
     more = torch.cat([words, torch.zeros(3, 4, dtype=torch.bool)], dim=1)
     together = denoiser(padded, t, longer, more, frames)
     assert torch.allclose(together[:, :24], alone, atol=1e-5)
+
+
+@torch.no_grad()
+def test_tokens_know_where_the_clip_begins_and_ends(denoiser):
+    _, t, text, words = inputs()
+    nothing = torch.zeros(3, 40, 263)
+    told = denoiser(nothing, t, text, words)[:, ::4]
+    longer = denoiser(torch.zeros(3, 60, 263), t, text, words)[:, ::4]
+    assert (told[:, :1] - told[:, 1:]).abs().amax(-1).min() > 0.01
+    assert (told[:, 0] - longer[:, 0]).abs().max() > 0.01  # the same beginning, another end
+    torch.nn.init.zeros_(denoiser.place.weight)
+    same = denoiser(nothing, t, text, words)[:, ::4]
+    assert torch.allclose(same[:, :1], same[:, 1:], atol=1e-5)
 
 
 @torch.no_grad()
