@@ -80,7 +80,8 @@ def play(
         pose = _evaluated(scene, armature)
         for b, name in enumerate(names):
             bone = pose.bones[name]
-            matrices[t, b], heads[t, b], tails[t, b] = bone.matrix, bone.head, bone.tail
+            matrices[t, b] = np.array(bone.matrix, float)
+            heads[t, b], tails[t, b] = bone.head, bone.tail
     scene.frame_set(before)
     return _body(watched, names, matrices, heads, tails, fps)
 

@@ -79,13 +79,14 @@ class Hold:
         rest = self.bone.matrix_local
         for t, matrix in enumerate(matrices):
             if self.parents is None or self.bone.parent is None:
-                result[t] = self.bone.convert_local_to_pose(Matrix(matrix), rest, invert=invert)
+                moved = self.bone.convert_local_to_pose(Matrix(matrix), rest, invert=invert)
             else:
-                result[t] = self.bone.convert_local_to_pose(
+                moved = self.bone.convert_local_to_pose(
                     Matrix(matrix),
                     rest,
                     parent_matrix=Matrix(self.parents[t]),
                     parent_matrix_local=self.bone.parent.matrix_local,
                     invert=invert,
                 )
+            result[t] = np.array(moved, float)
         return result

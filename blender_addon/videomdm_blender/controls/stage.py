@@ -48,8 +48,8 @@ class Stage:
             self.scene.frame_current = frame
             pose = self._evaluated()
             for b, bone in enumerate(bones):
-                matrices[b, t] = pose.bones[bone].matrix
-                keys[b, t] = pose.bones[bone].matrix_basis
+                matrices[b, t] = np.array(pose.bones[bone].matrix, float)
+                keys[b, t] = np.array(pose.bones[bone].matrix_basis, float)
         return Played(dict(zip(bones, matrices, strict=True)), dict(zip(bones, keys, strict=True)))
 
     def influences(self) -> dict[tuple[str, str], float]:

@@ -157,7 +157,7 @@ class _Body:
 
     @classmethod
     def of(cls, positions: Array) -> _Body:
-        yaw = np.unwrap(rotations.yaw_facing(facing_direction(positions)))
+        yaw: Array = np.unwrap(rotations.yaw_facing(facing_direction(positions))).astype(float)
         ground = positions[:, 0] * GROUND
         return cls(yaw, ground, _turned(rotations.about_y(-yaw), positions - ground[:, None]))
 

@@ -86,7 +86,8 @@ def direction_errors(before: Feet, after: Feet) -> Array:
     """(4, T) degrees between the thighs and shins of two poses."""
     pairs = [(before.legs.thigh, after.legs.thigh), (before.legs.shin, after.legs.shin)]
     errors = [np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), dot(a, b)) for a, b in pairs]
-    return np.degrees(np.concatenate(errors))
+    degrees: Array = np.degrees(np.concatenate(errors))
+    return degrees
 
 
 def body_height(stance: Stance, ground: Ground) -> float:

@@ -102,7 +102,8 @@ def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: fl
 def _upright(feet: Feet, ground: Ground) -> Array:
     """(T,) 1 where the body stands or squats, 0 where it lies: then ankles may be lower than those of flat feet."""
     length = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
-    return soft_step((feet.hip[..., 1] - ground.floor) / length, *UPRIGHT).max(axis=0)
+    upright: Array = soft_step((feet.hip[..., 1] - ground.floor) / length, *UPRIGHT).max(axis=0)
+    return upright
 
 
 def _path(steps: Array) -> Array:
@@ -169,7 +170,9 @@ def _turned(feet: Feet, ankle: Array) -> Array:
     lengths = [np.linalg.norm(way, axis=-1) for way in (before, after)]
     far = [np.clip((length**2 - thigh**2 - shin**2) / (2.0 * thigh * shin), -1.0, 1.0) for length in lengths]
     swung = np.linalg.norm(cross(before, after), axis=-1) / np.maximum(lengths[0] * lengths[1], 1e-12)
-    return np.degrees(np.abs(np.arccos(far[0]) - np.arccos(far[1])) / 2.0 + np.arcsin(np.minimum(swung, 1.0)))
+    bent = np.abs(np.arccos(far[0]) - np.arccos(far[1])) / 2.0
+    turned: Array = np.degrees(bent + np.arcsin(np.minimum(swung, 1.0)))
+    return turned
 
 
 def _lowered(
@@ -215,7 +218,8 @@ def _levelled(
 
     def depth(turn: Array) -> Array:
         posed = Feet(turn, feet.hip, ankle, ankle + rotate(turn, at_rest), feet.legs)
-        return -posed.clearance(ground).min(axis=-1)
+        deepest: Array = -posed.clearance(ground).min(axis=-1)
+        return deepest
 
     least = np.maximum(depth(flat), 0.0) + TOLERANCE * stance.leg_length
     deep = depth(turn) > least
