@@ -53,8 +53,9 @@ def watch(armature: bpy.types.Object, bones: Sequence[str], frames: Sequence[int
             assert pose is not None
             for b, bone in enumerate(bones):
                 seen = pose.bones[bone]
-                location[b, t], scale[b, t] = seen.location, seen.scale
-                rotation[b, t] = tuple(seen.matrix_basis.to_quaternion())
+                location[b, t] = np.array(seen.location, float)
+                scale[b, t] = np.array(seen.scale, float)
+                rotation[b, t] = np.array(seen.matrix_basis.to_quaternion(), float)
     return Watched(
         dict(zip(bones, location, strict=True)),
         dict(zip(bones, rotation, strict=True)),

@@ -81,7 +81,7 @@ def play(
         for b, name in enumerate(names):
             bone = pose.bones[name]
             matrices[t, b] = np.array(bone.matrix, float)
-            heads[t, b], tails[t, b] = bone.head, bone.tail
+            heads[t, b], tails[t, b] = np.array(bone.head, float), np.array(bone.tail, float)
     scene.frame_set(before)
     return _body(watched, names, matrices, heads, tails, fps)
 

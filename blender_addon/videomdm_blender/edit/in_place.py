@@ -58,7 +58,7 @@ def way_of(stance: Stance, take: Take, *, heading: bool = True, sway: float = SM
     if heading:
         hips = posed.turn(stance.mapping.first("hips"))
         twist = 2.0 * np.arctan2(hips[:, 2], hips[:, 0])
-        smoothed = _smooth(np.unwrap(twist), width)
+        smoothed = _smooth(np.unwrap(twist).astype(float), width)
         yaw = smoothed - smoothed[0]
     ground = np.stack([_smooth(axis, width) for axis in (posed.hips() * LEVEL).T], axis=-1)
     # The body turns about where it is, not about the origin.

@@ -160,7 +160,8 @@ def turning_points(q: Array, angle: float) -> Flags:
 
 def location_turns(path: Array, distance: float) -> Flags:
     """(T,) frames at which a coordinate of a path (T, 3) turns back, swings well above ``distance`` around it."""
-    return np.any([_turns_of(values, PROMINENCE * distance) for values in path.T], axis=0)
+    turns: Flags = np.any([_turns_of(values, PROMINENCE * distance) for values in path.T], axis=0)
+    return turns
 
 
 def _turns_of(values: Array, least: float) -> Flags:
