@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,18 +77,16 @@ def lifter(
 ) -> None:
     """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
     from . import engine, sources
-    from .configuration import load_config, store_config
+    from .configuration import load_run_config, store_config
     from .teacher.fit_lifter import LifterFitConfig, fit_lifter
 
-    settings = load_config(LifterFitConfig, config, overrides)
-    if time_limit:
-        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    settings = load_run_config(LifterFitConfig, config, overrides, time_limit)
     data = _load(pack)
     device = engine.fabric_for(settings.engine).device
     clips = sources.position_clips(data, data.select("train", "teacher"), device)
     store_config(settings, folder / "config.json")
     outcome = fit_lifter(clips, settings, folder)
-    click.echo(_said(outcome, folder / "lifter.safetensors"))
+    click.echo(outcome.said(folder / "lifter.safetensors"))
 
 
 @train.command()
@@ -133,14 +130,12 @@ def fit(
 
     from . import engine
     from .captions import CaptionTable
-    from .configuration import load_config, store_config
+    from .configuration import load_run_config, store_config
     from .fit import FitConfig
     from .fit import fit as fit_denoiser
     from .mixture import DataSource, gather
 
-    settings = load_config(FitConfig, config, overrides)
-    if time_limit:
-        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    settings = load_run_config(FitConfig, config, overrides, time_limit)
     teacher = load_model(lifter_file, Lifter).network
     assert isinstance(teacher, Lifter)
     device = engine.fabric_for(settings.engine).device
@@ -159,7 +154,7 @@ def fit(
         "max_seconds": 10.0,
     }
     outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
-    click.echo(_said(outcome, folder / "denoiser.safetensors"))
+    click.echo(outcome.said(folder / "denoiser.safetensors"))
 
 
 @train.command()
@@ -208,11 +203,3 @@ def _load(path: Path) -> Pack:
     from .datasets.pack import Pack
 
     return Pack.load(path)
-
-
-def _said(outcome: object, path: Path) -> str:
-    from .engine import Outcome
-
-    assert isinstance(outcome, Outcome)
-    state = "finished" if outcome.finished else "stopped; run the same command to go on"
-    return f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {path}"

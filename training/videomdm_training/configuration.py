@@ -8,8 +8,9 @@ import json
 import tomllib
 import typing
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -74,6 +75,14 @@ def _over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = value
     return merged
+
+
+def load_run_config(kind: type[C], path: Path | None, overrides: Sequence[str], time_limit: float) -> C:
+    """The configuration of a run, of a class with an ``engine``; ``time_limit`` in seconds counts unless it is 0."""
+    settings: Any = load_config(kind, path, overrides)
+    if time_limit:
+        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    return cast(C, settings)
 
 
 def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:

@@ -146,6 +146,11 @@ class Outcome:
     finished: bool
     seconds: float
 
+    def said(self, path: Path) -> str:
+        """A line for who ran it, about the weights in ``path``."""
+        state = "finished" if self.finished else "stopped; run the same command to go on"
+        return f"{state} after step {self.step}, {self.seconds:.0f} s of training; {path}"
+
 
 def run(
     network: nn.Module,

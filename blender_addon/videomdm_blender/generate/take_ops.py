@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,9 @@ class _OnCurrentTake(bpy.types.Operator):
         except UserError:
             return False
 
+    @abstractmethod
     def again(self, shown: jobs.Shown, scene: bpy.types.Scene) -> TakeSettings:
         """The settings of the new take."""
-        raise NotImplementedError
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Apply it; Blender makes the undo step."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -43,14 +42,12 @@ def flat(
 
     from .. import engine
     from ..captions import CaptionTable
-    from ..configuration import load_config, store_config
+    from ..configuration import load_run_config, store_config
     from ..fit import FitConfig
     from ..mixture import DataSource, gather
     from .flat import FILE, FlatConfig, fit_flat
 
-    settings = load_config(FlatConfig, config, overrides)
-    if time_limit:
-        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    settings = load_run_config(FlatConfig, config, overrides, time_limit)
     lifter = load_model(lifter_file, Lifter).network
     assert isinstance(lifter, Lifter)
     device = engine.fabric_for(settings.engine).device
@@ -60,8 +57,7 @@ def flat(
     words.encode(text_encoder(), device)
     store_config(settings, folder / "config.json")
     outcome = fit_flat(mixture.training, words, settings, folder)
-    state = "finished" if outcome.finished else "stopped; run the same command to go on"
-    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {folder / FILE}")
+    click.echo(outcome.said(folder / FILE))
 
 
 @click.command()

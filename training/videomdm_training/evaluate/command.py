@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -110,20 +109,17 @@ def evaluator(
     licence: str,
 ) -> None:
     """Train the evaluator of words to motion on PACK's training segments; goes on where it stopped."""
-    from ..configuration import load_config, store_config
+    from ..configuration import load_run_config, store_config
     from ..datasets.pack import Pack
     from .evaluator import FrozenEvaluator
     from .fit_evaluator import NAME, EvaluatorConfig, fit_evaluator, held_out_r_precision
 
-    settings = load_config(EvaluatorConfig, config, overrides)
-    if time_limit:
-        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    settings = load_run_config(EvaluatorConfig, config, overrides, time_limit)
     data = Pack.load(pack)
     store_config(settings, folder / "config.json")
     facts: dict[str, object] = {"licence": licence, "data": data.notes.get("credit", "")}
     outcome = fit_evaluator(data, settings, folder, facts)
-    state = "finished" if outcome.finished else "stopped; run the same command to go on"
-    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {folder / NAME}")
+    click.echo(outcome.said(folder / NAME))
     for split, found in held_out_r_precision(data, FrozenEvaluator.load(folder / NAME)).items():
         tops = " / ".join(f"{value:.3f}" for value in found.values())
         click.echo(f"{split}: R-precision of real motions, top 1 / 2 / 3 of 32: {tops}")

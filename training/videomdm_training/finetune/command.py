@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -60,14 +59,12 @@ def finetune(
     """Make a new model of a studio's clips and captions; goes on where it stopped."""
     from videomdm.model.registry import user_models
 
-    from ..configuration import load_config
+    from ..configuration import load_run_config
     from .finetune import Base, FinetuneConfig, finetune, refuse_other_run
     from .material import gather
     from .store import store, write_card
 
-    settings = load_config(FinetuneConfig, config, overrides)
-    if time_limit:
-        settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    settings = load_run_config(FinetuneConfig, config, overrides, time_limit)
     folder = folder or user_models() / data.resolve().name
     base = Base.load(base_name)
     refuse_other_run(folder, base, settings)
@@ -82,7 +79,6 @@ def finetune(
     path = store(folder, base, tuned, facts, whole)
     write_card(folder, base, tuned, settings, facts, material.captions, material.seconds, path)
     outcome = tuned.outcome
-    state = "finished" if outcome.finished else "stopped; run the same command to go on"
-    click.echo(f"{state} after step {outcome.step}, {outcome.seconds:.0f} s of training; {path}")
+    click.echo(outcome.said(path))
     click.echo(f"Motions of unrelated prompts moved by {1000 * tuned.forgotten:.0f} mm.")
     click.echo(f'Try it: videomdm generate "{material.captions[0]}" --model {folder}')
