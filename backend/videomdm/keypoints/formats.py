@@ -21,8 +21,9 @@ import msgspec
 import numpy as np
 
 from ..errors import UserError
+from ..motion.files import read_bytes
 from . import layout
-from .keypoints import FILE_FORMAT, Keypoints, read_bytes
+from .keypoints import FILE_FORMAT, Keypoints
 from .people import People
 from .track import choose_person
 
@@ -123,7 +124,7 @@ def _is_ours(path: Path) -> bool:
 def _decode(path: Path) -> Any:
     try:
         return msgspec.json.decode(read_bytes(path))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UserError(
             f"{path} is not valid JSON ({error}).", "Export it again; it may have been cut off."
         ) from error
@@ -193,7 +194,7 @@ def _frame_numbers(names: list[str]) -> tuple[dict[str, int], list[str]]:
     It is the last number in the name (OpenPose appends "_keypoints" to it).  Where that does not tell the frames
     apart, or leaves too many holes, the frames are counted in the order in which they come.
     """
-    found = [re.findall(r"\d+", Path(name).stem.removesuffix("_keypoints")) for name in names]
+    found = [re.findall(r"\d{1,18}", Path(name).stem.removesuffix("_keypoints")) for name in names]
     if all(found):
         numbers = {name: int(digits[-1]) for name, digits in zip(names, found, strict=True)}
         distinct = set(numbers.values())

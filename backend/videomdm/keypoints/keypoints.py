@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 
 from ..errors import UserError
-from ..motion.clip import write_atomically
+from ..limits import MAX_IMAGE_SIDE
+from ..motion.files import read_bytes, write_atomically
 from . import layout
 
 FILE_FORMAT = "videomdm-keypoints"
@@ -58,8 +59,8 @@ class Keypoints:
             raise ValueError("confidence must lie between 0 and 1")
         if not 0 < self.fps < 1000:
             raise ValueError(f"fps must lie between 0 and 1000, not {self.fps}")
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"the image size must be positive, not {self.width} x {self.height}")
+        if not (1 <= self.width <= MAX_IMAGE_SIDE and 1 <= self.height <= MAX_IMAGE_SIDE):
+            raise ValueError(f"width and height must lie between 1 and {MAX_IMAGE_SIDE} pixels")
         points[confidence == 0] = 0
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "confidence", confidence)
@@ -144,7 +145,7 @@ class Keypoints:
         advice = "Make the keypoints again with `videomdm keypoints`."
         try:
             file = msgspec.json.decode(data, type=_File)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UserError(f"{name} is not a readable keypoints file ({error}).", advice) from error
         if file.format != FILE_FORMAT or file.version != FILE_VERSION or file.layout != layout.LAYOUT:
             raise UserError(
@@ -183,13 +184,3 @@ class _File(msgspec.Struct):
     provenance: dict[str, Any]
     points: list[list[tuple[float, float]]]
     confidence: list[list[float]]
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; UserError where it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"The file {path} cannot be read ({error.strerror}).", "Check the path and its permissions."
-        ) from error

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,13 @@ import numpy as np
 
 from ..errors import UserError
 from . import kinematics, rotations
-from .clip import Motion, write_atomically
+from .clip import Motion
+from .files import read_bytes, write_atomically
 from .inverse import LOOSE_JOINTS, joint_rotations
 from .skeleton import JOINT_NAMES, Skeleton
 
 _ADVICE = "Export the take again as BVH, or leave the file out."
+MOST_CHANNELS = 6  # of one joint: a position and three turns
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 
 
@@ -80,27 +82,21 @@ def read_bvh(path: str | os.PathLike[str], scale: float = 1.0) -> Bvh:
 
     Raises UserError where the file cannot be read or is no complete BVH file.
     """
-    path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UserError(
-            f"The BVH file {path} cannot be read ({error.strerror}).", "Check the path and its permissions."
-        ) from error
-    return parse_bvh(text, str(path), scale)
+    return parse_bvh(read_bytes(path).decode("utf-8-sig", errors="replace"), str(path), scale)
 
 
 def parse_bvh(text: str, name: str = "the BVH text", scale: float = 1.0) -> Bvh:
     """Read BVH from text; ``name`` is what messages call it."""
-    split = re.search(r"^\s*MOTION\b[^\S\n]*$", text, re.MULTILINE)
+    split = re.search(r"^[^\S\n]*MOTION\b[^\S\n]*$", text, re.MULTILINE)
     if split is None:
         raise _broken(name, "it has no MOTION section")
-    names, parents, offsets, channels, end_sites = _parse_hierarchy(text[: split.start()], name)
-    frames_per_second, values = _parse_motion(text[split.end() :], sum(map(len, channels)), name)
-    local, translations = _channels_to_transforms(values, channels, offsets)
+    tree = _parse_hierarchy(text[: split.start()], name)
+    frames_per_second, values = _parse_motion(text[split.end() :], sum(map(len, tree.channels)), name)
+    offsets = np.array(tree.offsets)
+    local, translations = _channels_to_transforms(values, tree.channels, offsets)
     return Bvh(
-        skeleton=Skeleton(tuple(names), tuple(parents), offsets * scale),
-        end_sites=tuple(EndSite(parent, offset * scale) for parent, offset in end_sites),
+        skeleton=Skeleton(tuple(tree.names), tuple(tree.parents), offsets * scale),
+        end_sites=tuple(EndSite(site.parent, site.offset * scale) for site in tree.end_sites),
         rotations=local,
         translations=translations * scale,
         fps=frames_per_second,
@@ -122,14 +118,22 @@ def _rate(frame_time: Decimal) -> float:
     return 1.0 / seconds
 
 
-def _parse_hierarchy(
-    text: str, name: str
-) -> tuple[list[str], list[int], np.ndarray, list[list[str]], list[tuple[int, np.ndarray]]]:
-    names: list[str] = []
-    parents: list[int] = []
-    offsets: list[np.ndarray] = []
-    channels: list[list[str]] = []
-    end_sites: list[tuple[int, np.ndarray]] = []
+@dataclass
+class _Hierarchy:
+    """What stands above MOTION, joint by joint in the file's order; fields as in ``Skeleton`` and ``Bvh``.
+
+    channels: the names of each joint's channels, upper case ("XROTATION").
+    """
+
+    names: list[str] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    offsets: list[np.ndarray] = field(default_factory=list)
+    channels: list[list[str]] = field(default_factory=list)
+    end_sites: list[EndSite] = field(default_factory=list)
+
+
+def _parse_hierarchy(text: str, name: str) -> _Hierarchy:
+    tree = _Hierarchy()
     stack: list[int] = []  # open braces: the joint's index, -1 for an end site
     opening: int | None = None
     for line in re.sub(r"([{}])", r"\n\1\n", text).splitlines():
@@ -138,15 +142,15 @@ def _parse_hierarchy(
             continue
         keyword = words[0].upper()
         if keyword in ("ROOT", "JOINT"):
-            if (keyword == "ROOT") != (not names):
+            if (keyword == "ROOT") != (not tree.names):
                 raise _broken(name, "it must have exactly one ROOT, before all joints")
-            if keyword == "JOINT" and not stack:
+            if keyword == "JOINT" and (not stack or stack[-1] < 0):
                 raise _broken(name, f"the joint {' '.join(words[1:])!r} has no parent")
-            opening = len(names)
-            names.append(" ".join(words[1:]) or f"joint{opening}")
-            parents.append(stack[-1] if stack else -1)
-            offsets.append(np.zeros(3))
-            channels.append([])
+            opening = len(tree.names)
+            tree.names.append(" ".join(words[1:]) or f"joint{opening}")
+            tree.parents.append(stack[-1] if stack else -1)
+            tree.offsets.append(np.zeros(3))
+            tree.channels.append([])
         elif keyword == "END":
             opening = -1
         elif keyword == "{":
@@ -161,18 +165,18 @@ def _parse_hierarchy(
         elif keyword == "OFFSET" and stack:
             offset = _offset(words[1:], name)
             if stack[-1] >= 0:
-                offsets[stack[-1]] = offset
+                tree.offsets[stack[-1]] = offset
             elif len(stack) > 1:
-                end_sites.append((stack[-2], offset))
+                tree.end_sites.append(EndSite(stack[-2], offset))
         elif keyword == "CHANNELS" and stack and stack[-1] >= 0:
-            channels[stack[-1]] = _channel_names(words[1:], name)
+            tree.channels[stack[-1]] = _channel_names(words[1:], name)
         else:
             raise _broken(name, f"the line {line.strip()[:60]!r} has no meaning in its hierarchy")
     if stack:
         raise _broken(name, "a brace is not closed in its hierarchy")
-    if not names:
+    if not tree.names:
         raise _broken(name, "it has no joints")
-    return names, parents, np.array(offsets), channels, end_sites
+    return tree
 
 
 def _offset(words: list[str], name: str) -> np.ndarray:
@@ -189,16 +193,18 @@ def _channel_names(words: list[str], name: str) -> list[str]:
     known = [word.upper() for word in words[1:]]
     if (
         not words
-        or not words[0].isdigit()
-        or int(words[0]) != len(known)
+        or len(known) > MOST_CHANNELS
+        or words[0] != str(len(known))
         or not all(re.fullmatch("[XYZ](POSITION|ROTATION)", word) for word in known)
     ):
-        raise _broken(name, f"CHANNELS {' '.join(words)[:80]} is not a count and that many channels")
+        raise _broken(
+            name, f"CHANNELS {' '.join(words)[:80]} is not a count, 6 at most, and that many channels"
+        )
     return known
 
 
 def _parse_motion(text: str, width: int, name: str) -> tuple[float, np.ndarray]:
-    header = re.match(r"\s*Frames\s*:\s*(\d+)\s+Frame\s+Time\s*:\s*(\S+)", text, re.IGNORECASE)
+    header = re.match(r"\s*Frames\s*:\s*(\d+)\s+Frame\s+Time\s*:\s*(\S{1,40})", text, re.IGNORECASE)
     if header is None:
         raise _broken(name, "its MOTION section does not begin with 'Frames:' and 'Frame Time:'")
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one currency between rooms: a motion clip, and its file.
+"""A motion clip, what every part of the project hands to the next, and its file.
 
 A clip file is a NumPy ``.npz`` archive (``allow_pickle=False``) with the arrays ``positions``, ``contacts``
 and, where they are known, ``features``, and one JSON text ``meta`` that carries the version, frames per
@@ -11,8 +11,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,10 @@ import numpy as np
 
 from ..errors import UserError
 from . import skeleton
+from .files import read_bytes, write_atomically
+from .npz import read_npz
+
+__all__ = ["CLIP_VERSION", "FPS", "Motion", "write_atomically"]
 
 CLIP_VERSION = 1
 FPS = 20.0  # of the representation and of every model trained on it
@@ -103,10 +105,9 @@ class Motion:
         """Read a clip from bytes; UserError where they are no clip file."""
         advice = "Use a clip that `videomdm generate` or `videomdm lift` wrote, or make it again."
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                meta = json.loads(str(archive["meta"]))
-                arrays = {key: archive[key] for key in archive.files if key != "meta"}
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_npz(data)
+            meta = json.loads(str(arrays.pop("meta")))
+        except (ValueError, KeyError, RecursionError) as error:
             raise UserError(f"{name} is not a readable motion clip.", advice) from error
         if not isinstance(meta, dict) or meta.get("version") != CLIP_VERSION:
             raise UserError(
@@ -128,34 +129,4 @@ class Motion:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Motion:
         """Read a clip file; UserError where it is missing or unreadable."""
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"The clip {path} cannot be read ({error.strerror}).", "Check the path and its permissions."
-            ) from error
-        return cls.from_bytes(data, str(path))
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write ``data`` to ``path`` so that the file is either the old one or the complete new one."""
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}).", "Choose a folder that exists and is writable."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+        return cls.from_bytes(read_bytes(path), str(path))

@@ -79,6 +79,16 @@ def test_names_that_do_not_number_the_frames(tmp_path: Path) -> None:
         assert any("order" in note for note in keypoints.provenance["notes"])
 
 
+def test_a_name_of_ten_thousand_digits_is_no_number(tmp_path: Path) -> None:
+    entries = [
+        {"image_id": digit * 10_000, "keypoints": row}
+        for digit, row in zip("19", flat(walking_keypoints(2), "halpe-26"), strict=True)
+    ]
+    path = tmp_path / "ap.json"
+    path.write_text(json.dumps(entries))
+    assert len(load_any(path, fps=30, size=(1280, 720))) == 2
+
+
 def test_what_the_format_does_not_say_is_assumed_and_noted(tmp_path: Path) -> None:
     path = write_alphapose(tmp_path / "ap.json", flat(walking_keypoints(10), "halpe-26"))
     keypoints = load_any(path)
@@ -125,6 +135,7 @@ def test_people_are_kept_apart(tmp_path: Path) -> None:
         ('[{"image_id": "0.jpg", "keypoints": [1, null, 3]}]', "no list of numbers"),
         ('[{"image_id": "0.jpg", "keypoints": "x"}]', "no list of numbers"),
         ('[{"image_id": "0.jpg", "keypoints": [NaN, 1, 1]}]', "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
         ('["videomdm-keypoints"]', "videomdm-keypoints|keypoints file"),
     ],
 )

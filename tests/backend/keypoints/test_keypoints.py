@@ -57,6 +57,8 @@ POINTS = json.loads(walking_keypoints(3).to_bytes())["points"]
         changed(fps=0),
         changed(width=-5),
         changed(width="wide"),
+        changed(width=10**400),
+        changed(provenance={}).replace(b"{}", b'{"a":' * 50_000),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, data: bytes) -> None:

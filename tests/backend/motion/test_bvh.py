@@ -87,6 +87,8 @@ def test_windows_line_ends_and_byte_order_marks_do_no_harm(tmp_path: Path) -> No
         ("OFFSET 10 0 0", "OFFSET 10 0", "not three numbers"),
         ("OFFSET 10 0 0", "OFFSET 10 0 inf", "not three numbers"),
         ("CHANNELS 1 Z", "CHANNELS 2 Z", "not a count"),
+        ("CHANNELS 1 Zrotation", "CHANNELS 9" + 9 * " Zrotation", "6 at most"),
+        ("0.0416667", "0." + "3" * 10_000, "numbers, it holds"),
         ("CHANNELS 1 Zrotation", "CHANNELS 1 Wrotation", "not a count"),
         ("JOINT slider", "ROOT slider", "exactly one ROOT"),
         ("JOINT slider", "BONE slider", "no meaning"),
