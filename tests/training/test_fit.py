@@ -132,6 +132,32 @@ def test_every_switch_of_the_losses_runs(supervision, tmp_path, loss, logged):
     assert (meta["supervision"], meta["diffusion_steps"], meta["training_steps"]) == (loss.supervision, 50, 4)
 
 
+class Watched(torch.nn.Module):
+    """A network that keeps the diffusion steps it is asked about, and answers with what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[torch.Tensor] = []
+
+    def forward(self, x, t, text, text_mask, frame_mask):
+        self.asked.append(t)
+        return x
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_losses_on_features_can_draw_noisy_steps_more_often(supervision, power):
+    data, words = supervision
+    settings = replace(SETTINGS, batch=64, loss=LossConfig(supervision="teacher", high_noise=power))
+    losses = VideoMDM(data, words, Normalisation.of(data.clips.frames["teacher"]), cosine(50), settings)
+    network = Watched()
+    for step in range(20):
+        losses(network, step, engine.generator_for(0, step, CPU))
+    steps = torch.cat(network.asked)
+    assert int(steps.min()) >= 0 and int(steps.max()) == 49
+    for level in (10, 25, 40):
+        assert float((steps < level).float().mean()) == pytest.approx((level / 50) ** power, abs=0.05)
+
+
 @pytest.mark.parametrize("patch", [1, 2])
 def test_tokens_of_fewer_frames_run(supervision, tmp_path, patch):
     data, words = supervision

@@ -188,6 +188,14 @@ def test_alignment_supervises_the_derived_channels_only():
     assert float(alignment_loss(x0, target, mask)) == pytest.approx(126 / (263 - 64))
 
 
+def test_the_root_may_count_several_times():
+    x0, target, mask = torch.zeros(1, 4, 263), torch.zeros(1, 4, 263), torch.ones(1, 4, dtype=torch.bool)
+    target[..., representation.ROOT_ANGULAR] = 2.0
+    target[..., representation.CONTACTS] = 1.0
+    assert float(feature_loss(x0, target, mask)) == pytest.approx((4 + 4) / 263)
+    assert float(feature_loss(x0, target, mask, root=5.0)) == pytest.approx((5 * 4 + 4) / (263 + 4 * 4))
+
+
 @pytest.mark.parametrize("start_from", ["zeros", "noise", "motion"])
 def test_gradients_are_finite_through_the_whole_geometry(start_from):
     positions, camera, keypoints, confidence, mask = scene(dtype=torch.float32)

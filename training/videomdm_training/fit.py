@@ -48,6 +48,10 @@ class LossConfig:
     supervision:  "2d" is VideoMDM; "3d" is MDM on the motion capture itself; "teacher" is MDM on the lifted motion.
     teacher_steps: so many first steps take the teacher's features as the target, which costs a third and gives the
                   2D losses a start from which their rays are nearly right.
+    high_noise:   above 1, losses on features draw noisier diffusion steps more often, with a density of that power
+                  less one.  What a motion does, and when, is decided there; too few steps there are the first thing
+                  that a short training is seen to lack.
+    root:         how often losses on features count each of the root's four channels.
     distil:       weight of score distillation from a 2D prior, the run folder or file of `train flat` that
                   ``distil_prior`` names.
     teacher_path: alignment puts the predicted poses on the teacher's path before they move onto their rays, and
@@ -57,6 +61,8 @@ class LossConfig:
 
     supervision: Literal["2d", "3d", "teacher"] = "2d"
     teacher_steps: int = 0
+    high_noise: float = 1.0
+    root: float = 1.0
     position: float = 7.0
     velocity: float = 350.0
     alignment: float = 1.0
@@ -70,6 +76,8 @@ class LossConfig:
     distil_prior: str = ""
 
     def __post_init__(self) -> None:
+        if not (self.high_noise > 0 and self.root > 0):
+            raise UserError("loss.high_noise and loss.root must be above 0.", "1 is neutral.")
         if self.distil < 0 or (self.distil > 0 and not self.distil_prior):
             raise UserError(
                 "loss.distil must not be negative, and above 0 it needs loss.distil_prior.",
@@ -183,10 +191,15 @@ class VideoMDM:
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         x = self.normalisation.apply(target)
-        t = torch.randint(0, len(self.schedule), (len(x),), generator=generator, device=generator.device)
+        u = torch.rand(len(x), generator=generator, device=generator.device)
+        t = (
+            (len(self.schedule) * u ** (1 / self.config.loss.high_noise))
+            .long()
+            .clamp(max=len(self.schedule) - 1)
+        )
         noise = torch.randn(x.shape, generator=generator, device=x.device)
         x0 = network(self.schedule.diffuse(x, noise, t), t, *text, batch.mask).float()
-        loss = feature_loss(x0, x, batch.mask)
+        loss = feature_loss(x0, x, batch.mask, self.config.loss.root)
         return {"loss": loss, "features": loss.detach()}
 
     def _multistep(
@@ -230,8 +243,11 @@ class VideoMDM:
             if config.teacher_path:
                 positions = decode(on_path(features.detach(), batch.frames["teacher"].float()))
             target = alignment_target(positions, camera, keypoints, confidence, batch.lengths)
-            compare = feature_loss if config.teacher_path else alignment_loss
-            aligned = compare(x0, self.normalisation.apply(target), batch.mask)
+            wanted = self.normalisation.apply(target)
+            if config.teacher_path:
+                aligned = feature_loss(x0, wanted, batch.mask, config.root)
+            else:
+                aligned = alignment_loss(x0, wanted, batch.mask)
             loss = loss + config.alignment * aligned
             parts["alignment"] = aligned.detach()
         if self.prior is not None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from videomdm.errors import UserError
 from videomdm_training.ablations.table import METHOD, read_table
 from videomdm_training.configuration import load_config
+from videomdm_training.engine import LOG, STATE, load_state
 from videomdm_training.fit import FitConfig
 
 from ..conftest import SMALL, Train
@@ -59,4 +62,33 @@ def test_a_table_that_cannot_be_used_is_refused(tmp_path, text):
     path = tmp_path / "table.toml"
     path.write_text(text)
     with pytest.raises(UserError, match="table"):
+        read_table(path)
+
+
+def test_runs_that_begin_with_another_take_its_steps_once(train: Train, pack_file, lifter_file, tmp_path):
+    table, folder = tmp_path / "table.toml", tmp_path / "runs"
+    table.write_text("""
+common = ["engine.steps=5", "loss.teacher_steps=3", "samples=[]", "views=1", "engine.validate_every=9"]
+[runs]
+warm = ["engine.steps=3", "engine.cooldown=0.0"]
+whole = ["engine.cooldown=0.0"]
+branch = ["engine.cooldown=0.0"]
+[starts]
+branch = "warm"
+""")
+    words = ("ablate", pack_file, "--lifter", lifter_file, "-o", folder, "--table", table)
+    train(*words, "--only", "branch", settings=SMALL)
+    assert not (folder / "whole").exists()  # not asked for
+    train(*words, settings=SMALL)
+    whole, branch = (load_state(folder / name / STATE) for name in ("whole", "branch"))
+    assert whole["step"] == branch["step"] == 5
+    assert all(torch.equal(weight, branch["network"][name]) for name, weight in whole["network"].items())
+    steps = [json.loads(line)["step"] for line in (folder / "branch" / LOG).read_text().splitlines()]
+    assert steps == sorted(set(steps)) and steps[0] <= 3 < steps[-1]
+
+
+def test_a_run_cannot_begin_with_a_later_one(tmp_path):
+    path = tmp_path / "table.toml"
+    path.write_text('[runs]\na = []\nb = ["views=1"]\n[starts]\na = "b"\n')
+    with pytest.raises(UserError, match="no earlier run"):
         read_table(path)

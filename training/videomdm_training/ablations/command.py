@@ -66,12 +66,12 @@ def ablate(
     from ..cli import fit
     from ..configuration import load_config
     from ..fit import FitConfig
-    from .table import METHOD, is_finished, outcome, read_table, report
+    from .table import METHOD, begin_with, is_finished, outcome, read_table, report
 
     table = read_table(table_file or METHOD)
     if unknown := sorted(set(only) - table.runs.keys()):
         raise UserError(f"The table has no run {', '.join(unknown)}.", f"It has: {', '.join(table.runs)}.")
-    names = [name for name in table.runs if not only or name in only]
+    names = table.with_starts(only)
     settings = {name: (*table.settings(name), *overrides) for name in names}
     steps = {name: load_config(FitConfig, config, settings[name]).engine.steps for name in names}
     deadline = time.monotonic() + time_limit if time_limit else None
@@ -81,6 +81,11 @@ def ablate(
         left = 0.0 if deadline is None else deadline - time.monotonic()
         if deadline is not None and left <= 0:
             break
+        if name in table.starts:
+            start = table.starts[name]
+            if not is_finished(folder / start, steps[start]):
+                break
+            begin_with(folder / name, folder / start)
         click.echo(f"{name}:")
         context.invoke(
             fit,

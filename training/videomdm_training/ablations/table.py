@@ -6,29 +6,44 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from videomdm.errors import UserError
+from videomdm.motion.clip import write_atomically
 
 from ..engine import LOG, STATE, load_state
+from ..fit import NORMALISATION
 
 METHOD = Path(__file__).with_name("method.toml")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Runs by name, each a list of settings on top of the ``common`` ones."""
+    """Runs by name, each a list of settings on top of the ``common`` ones.
+
+    starts: the earlier run whose last state a run begins with, by the run's name; steps that several runs have in
+            common are then taken once.
+    """
 
     runs: dict[str, list[str]]
     common: list[str] = field(default_factory=list)
+    starts: dict[str, str] = field(default_factory=dict)
 
     def settings(self, name: str) -> tuple[str, ...]:
         """All settings of a run; later ones win."""
         return (*self.common, *self.runs[name])
+
+    def with_starts(self, chosen: Iterable[str]) -> list[str]:
+        """``chosen`` runs and those that they begin with, in the table's order; all runs where none is chosen."""
+        wanted = set(chosen) or set(self.runs)
+        for name in reversed(self.runs):  # a start comes before what it starts
+            if name in wanted and name in self.starts:
+                wanted.add(self.starts[name])
+        return [name for name in self.runs if name in wanted]
 
 
 def read_table(path: Path) -> Table:
@@ -36,7 +51,7 @@ def read_table(path: Path) -> Table:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         table = msgspec.convert(values, Table, strict=True)
-        unknown = sorted(values.keys() - {"runs", "common"})
+        unknown = sorted(values.keys() - {"runs", "common", "starts"})
     except (OSError, ValueError) as error:  # ValueError: TOML, text and msgspec
         raise UserError(
             f"The table {path} cannot be used ({error}).",
@@ -46,9 +61,24 @@ def read_table(path: Path) -> Table:
     if unknown or wrong or not table.runs:
         raise UserError(
             f"The table {path} has no runs, or names that cannot be used: {', '.join(unknown + wrong) or 'none'}.",
-            "Name runs with letters, digits, - and _; beside them only `common` is known.",
+            "Name runs with letters, digits, - and _; beside them only `common` and `starts` are known.",
         )
+    order = list(table.runs)
+    for name, start in table.starts.items():
+        if name not in order or start not in order[: order.index(name)]:
+            raise UserError(
+                f"The table {path} lets {name} begin with {start}, which is no earlier run.",
+                'Under [starts], write RUN = "EARLIER RUN".',
+            )
     return table
+
+
+def begin_with(folder: Path, start: Path) -> None:
+    """Let the run in ``folder`` go on from what the run in ``start`` came to, unless it has begun already."""
+    if (folder / STATE).is_file():
+        return
+    for name in (NORMALISATION, LOG, STATE):  # the state last: with it the run has begun
+        write_atomically(folder / name, (start / name).read_bytes())
 
 
 def outcome(folder: Path) -> dict[str, float]:
