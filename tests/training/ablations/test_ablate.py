@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from videomdm.errors import UserError
-from videomdm_training.ablations.table import METHOD, read_table
-from videomdm_training.configuration import load_config
-from videomdm_training.engine import LOG, STATE, load_state
-from videomdm_training.fit import FitConfig
+from videomdm.errors import UserError  # noqa: E402
+from videomdm_training.ablations.table import METHOD, read_table  # noqa: E402
+from videomdm_training.configuration import load_config  # noqa: E402
+from videomdm_training.engine import LOG, STATE, load_state  # noqa: E402
+from videomdm_training.fit import FitConfig  # noqa: E402
 
-from ..conftest import SMALL, Train
+from ..conftest import SMALL, Train  # noqa: E402
 
 TABLE = """
 common = ["engine.steps=4", "engine.validate_every=4", "samples=[]", "views=1"]
