@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from .errors import UserError
+from .motion.files import write_atomically
+
+MOST_BYTES = 64 * 1024  # what is larger is no connection file
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -56,36 +58,29 @@ def default_connection_file() -> Path:
 
 
 def write_connection(path: Path, connection: Connection) -> None:
-    """Write the file with mode 0600, whole or not at all."""
+    """Write the file, whole or not at all; at no moment is the token readable by others.
+
+    On Windows, which has no file modes, the file has the permissions of its folder: in the default place these
+    are the user's own.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # mkstemp makes the file with mode 0600: the token is at no moment readable by others.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(
-            f"The connection file {path} cannot be written ({error.strerror}).",
-            "Choose another place with --connection-file.",
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(connection), indent=2))
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(connection), indent=2), private=True)
+    except UserError as error:
+        raise UserError(error.message, "Choose another place with --connection-file.") from error
 
 
 def read_connection(path: Path) -> Connection:
     """Read a connection file; UserError where there is none (code "no-server") or it is damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Connection)
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(MOST_BYTES), type=Connection)
     except OSError as error:
         raise UserError(
             f"No videomdm server runs here: {path} cannot be read ({error.strerror}).",
             "Start one with `videomdm serve`.",
             "no-server",
         ) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
             f"{path} is not a connection file of videomdm ({error}).",
             "Start the server again with `videomdm serve`.",
@@ -97,8 +92,8 @@ def remove_connection(path: Path, server: str) -> None:
     try:
         if read_connection(path).server == server:
             path.unlink(missing_ok=True)
-    except UserError:
-        return  # gone, or another program's file: not ours to remove
+    except (UserError, OSError):
+        return  # gone, or another program's file: not ours to remove; on Windows a reader may hold it
 
 
 def is_gone(connection: Connection) -> bool:

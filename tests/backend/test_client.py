@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
+from tests.support.tap import Tap
 
 from videomdm import client as client_module
 from videomdm import protocol
@@ -298,6 +299,21 @@ def test_a_dead_server_is_noticed_and_named(start_backend: Callable[..., Backend
         client.submit(job)  # not lost: it waits for a server
         client.cancel(job.job)
         assert client.events(0.2) == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_cut_wire_loses_no_job(backend: Backend) -> None:
+    found = backend.connection
+    tap = Tap(int(found.address.rpartition(":")[2]))
+    with Client.connect(address=tap.address, token=found.token, timeout=WAIT) as client:
+        job = text("over a cut wire he walks slowly", steps=30)
+        client.submit(job)
+        events_until(client, is_progress)
+        tap.cut()
+        told = events_until(client, is_result)
+        assert told[-1].job == job.job
+    tap.close()
+    assert len(backend.runs("over a cut wire")) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="freezes a process")

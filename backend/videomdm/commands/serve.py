@@ -12,13 +12,9 @@ from pathlib import Path
 
 import click
 
-from ..client import Client
 from ..connection import data_folder
-from ..errors import UserError
 from ..server import Server, Settings
 from . import options
-
-PROBE_SECONDS = 2.0
 
 
 @click.command()
@@ -54,7 +50,6 @@ def serve(
     none).  Stop it with Ctrl-C.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    _refuse_second(connection_file, curve_dir)
     server = Server(
         Settings(
             host=host,
@@ -90,17 +85,3 @@ def _stop_at_end_of_input(server: Server) -> None:
         pass
     logging.getLogger(__name__).info("The program that started the server has ended.")
     server.stop()
-
-
-def _refuse_second(connection_file: Path, curve_dir: Path | None) -> None:
-    """A second server would take the first one's connection file away."""
-    try:
-        with Client.connect(connection_file, curve_dir=curve_dir, timeout=PROBE_SECONDS):
-            pass
-    except UserError:
-        return
-    raise UserError(
-        f"A videomdm server runs already; its connection file is {connection_file}.",
-        "Use that one, stop it, or give this one a file of its own with --connection-file.",
-        "already-running",
-    )

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from ..errors import UserError
 from . import layout
 from .keypoints import Keypoints
-from .video import Video, VideoWriter
+from .video import Video
+from .video_writer import VideoWriter
 
 LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (240, 240, 240)  # RGB: the person's left is orange
 SHOWN = 0.1  # points of lower confidence are not drawn

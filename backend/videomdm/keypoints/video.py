@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video files, frame by frame, upright and evenly spaced in time; and back again."""
+"""Video files, frame by frame, upright and evenly spaced in time."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -182,59 +181,3 @@ def _upright(frame: Any) -> np.ndarray:
     """A decoded frame as contiguous RGB, turned as its display matrix asks (a multiple of 90 degrees)."""
     image = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
-
-
-class VideoWriter:
-    """Writes an MP4 (H.264) frame by frame; a context manager.
-
-    The file appears under its name when the block ends without an error, and not at all otherwise.  Odd widths
-    and heights lose one pixel.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], fps: float, width: int, height: int) -> None:
-        self.path = Path(path)
-        self._av = require_av()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, self._temporary = tempfile.mkstemp(
-                dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".mp4"
-            )
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be written ({error.strerror}).",
-                "Choose a folder that exists and is writable.",
-            ) from error
-        os.close(handle)
-        self._width, self._height = width // 2 * 2, height // 2 * 2
-        self._container = self._av.open(self._temporary, "w", format="mp4")
-        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        self._stream.width, self._stream.height = self._width, self._height
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"crf": "23", "preset": "veryfast"}
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def write(self, image: np.ndarray) -> None:
-        """Append one (height, width, 3) uint8 RGB frame."""
-        even = np.ascontiguousarray(image[: self._height, : self._width])
-        frame = self._av.VideoFrame.from_ndarray(even, format="rgb24")
-        self._container.mux(self._stream.encode(frame))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-            if kind is None:
-                mask = os.umask(0)
-                os.umask(mask)
-                os.chmod(self._temporary, 0o666 & ~mask)
-                os.replace(self._temporary, self.path)
-        finally:
-            Path(self._temporary).unlink(missing_ok=True)

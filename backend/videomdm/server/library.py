@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 ABANDONED_SECONDS = 3600.0  # no take is written for so long
+LISTED_CHARACTERS = 80  # of a caption
 _COLUMNS = "job, created, model, caption, samples, frames, fps"
+_LISTED = f"job, created, model, substr(caption, 1, {LISTED_CHARACTERS}), samples, frames, fps"
 
 
 class Library:
@@ -50,14 +52,14 @@ class Library:
         self._add_missing()
 
     def add(self, job: str, motions: Sequence[Motion], model: str = "") -> None:
-        """Keep the clips of a finished job; OSError or sqlite3.Error where the disk refuses."""
+        """Keep the clips of a finished job; UserError, OSError or sqlite3.Error where the disk refuses."""
         target = self._takes / job
-        temporary = Path(tempfile.mkdtemp(dir=self._takes, prefix=".new-"))
+        temporary = self._takes / f".new-{secrets.token_hex(8)}"
+        temporary.mkdir()
         try:
             for number, motion in enumerate(motions):
                 motion.save(temporary / f"{number:02d}.npz")
             if not target.exists():
-                temporary.chmod(0o755)
                 temporary.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -69,9 +71,12 @@ class Library:
         return [Motion.load(file) for file in files] or None
 
     def newest(self, limit: int = 100, before: float | None = None) -> list[Take]:
-        """At most ``limit`` takes, newest first, of those made before ``before`` (seconds since 1970)."""
+        """At most ``limit`` takes, newest first, of those made before ``before`` (seconds since 1970).
+
+        Long captions are cut, so that every list fits into one message.
+        """
         rows = self._index.execute(
-            f"SELECT {_COLUMNS} FROM takes WHERE ? IS NULL OR created < ? ORDER BY created DESC LIMIT ?",
+            f"SELECT {_LISTED} FROM takes WHERE ? IS NULL OR created < ? ORDER BY created DESC LIMIT ?",
             (before, before, limit),
         )
         return [Take(*row) for row in rows]

@@ -19,7 +19,9 @@ from pathlib import Path
 import zmq
 
 from ..errors import UserError
+from ..motion.files import write_atomically
 
+MIN_TOKEN_CHARACTERS = 32
 ANY_INTERFACE = {"*": "0.0.0.0", "": "0.0.0.0"}
 
 
@@ -29,8 +31,8 @@ def new_token() -> str:
 
 
 def same_token(given: str, expected: str) -> bool:
-    """Compare in a time that does not depend on where the texts differ."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    """Compare in a time that does not depend on where the texts differ.  An empty one opens nothing."""
+    return hmac.compare_digest(given.encode(), expected.encode()) and bool(expected)
 
 
 def interface_address(host: str, *, encrypted: bool) -> str:
@@ -79,13 +81,12 @@ class CurveKeys:
                 create_certificates(self.folder, "server")
             if not any(self.clients.glob("*.key")):
                 create_certificates(self.folder, "client")
-                (self.folder / "client.key").replace(self.clients / "client.key")
-            token = self.folder / "token"
-            if not token.exists():
-                token.write_text(new_token())
-        except OSError as error:
+                os.replace(self.folder / "client.key", self.clients / "client.key")
+            if not (self.folder / "token").exists():
+                write_atomically(self.folder / "token", new_token().encode(), private=True)
+        except (OSError, UserError) as error:
             raise UserError(
-                f"The CURVE keys in {self.folder} cannot be made ({error.strerror}).",
+                f"The CURVE keys in {self.folder} cannot be made ({error}).",
                 "Give --curve-dir a folder that is writable.",
             ) from error
         finally:
@@ -93,7 +94,13 @@ class CurveKeys:
 
     def token(self) -> str:
         """The token, the same at every start: the clients are on other machines."""
-        return _read(self.folder / "token")
+        token = _read(self.folder / "token")
+        if len(token) < MIN_TOKEN_CHARACTERS:
+            raise UserError(
+                f"{self.folder / 'token'} holds no token of {MIN_TOKEN_CHARACTERS} characters or more.",
+                "Restore it, or delete it: the next start makes a new one.",
+            )
+        return token
 
     def protect_server(self, router: zmq.Socket) -> None:
         """Accept encrypted connections only.  The caller runs an authenticator for ``clients``."""

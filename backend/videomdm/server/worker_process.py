@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs inside the worker process: load a pipeline, run one job after the other, report every step.
-
-The pipeline's module is named by the server ("videomdm.pipeline:Pipeline").  It offers
-
-* the class, with ``load(model, device)``, ``generate(request, progress)`` and, where it can, ``lift(request,
-  progress)``; each calls ``progress(fraction, stage, preview)`` between denoising steps,
-* where it can, ``device_name``, what it runs on,
-* ``available_models()``, and the classes ``TextRequest`` and ``LiftRequest`` of its requests.
+"""What runs inside the worker process: one job after the other, every step reported.
 
 This is the only place of the server where torch is loaded.  Parent and worker exchange messages of
 ``videomdm.protocol`` over a pipe; nothing is pickled.
@@ -15,7 +8,6 @@ This is the only place of the server where torch is loaded.  Parent and worker e
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import multiprocessing
 import os
@@ -23,30 +15,18 @@ import signal
 import threading
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from .. import protocol
 from ..errors import Cancelled, UserError
-from ..keypoints import Keypoints
 from ..motion.clip import Motion
+from .engine import Engine, Ready
 
 log = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 0.4  # previews are sent no more often
-
-
-class Ready(protocol.Message, frozen=True):
-    """The worker has loaded its default model and waits for jobs."""
-
-    models: list[protocol.Model]
-    capabilities: list[str]
-    default: str
-    device: str
-
 
 Order = protocol.TextJob | protocol.LiftJob | protocol.Cancel
 Report = Ready | protocol.Progress | protocol.Result | protocol.Failed | protocol.Cancelled
@@ -79,53 +59,6 @@ def main(link: Connection, pipeline: str, model: str, device: str) -> None:
             order = unpack(link.recv_bytes(), Order)
             if not isinstance(order, protocol.Cancel):  # a Cancel here is late: its job is over
                 link.send_bytes(_run(engine, order, link))
-
-
-class Engine:
-    """One loaded pipeline at a time, and how jobs become its requests."""
-
-    def __init__(self, pipeline: str, model: str, device: str) -> None:
-        name, _, attribute = pipeline.partition(":")
-        self._module: ModuleType = importlib.import_module(name)
-        self._factory: Any = getattr(self._module, attribute)
-        self._device = device
-        self._given = model
-        self._loaded: Any = self._factory.load(model, device)
-        self._default: str = self._loaded.info.name  # `model` may be a path
-
-    def ready(self) -> Ready:
-        """What this engine can do."""
-        others = [info for info in self._module.available_models() if info.name != self._default]
-        models = [_describe(info) for info in (self._loaded.info, *others)]
-        lifts = ["lift"] if hasattr(self._factory, "lift") else []
-        device = getattr(self._loaded, "device_name", "")
-        return Ready(models, ["text", *lifts, "preview", "library"], self._default, device)
-
-    def run(self, job: protocol.Job, progress: _Reporter) -> list[Motion]:
-        """The takes of a job; raises what the pipeline raises."""
-        name = job.model or self._default
-        if self._loaded is None or name != self._loaded.info.name:
-            progress(0.0, f"loading the model {name}", None)
-            self._loaded = None  # first let go of the old weights: two models may not fit in memory
-            self._loaded = self._factory.load(self._given if name == self._default else name, self._device)
-        if isinstance(job, protocol.TextJob):
-            request = self._module.TextRequest(
-                prompt=job.prompt,
-                seconds=job.seconds,
-                seed=job.seed,
-                guidance=job.guidance,
-                steps=job.steps,
-                samples=job.samples,
-            )
-            return list(self._loaded.generate(request, progress))
-        request = self._module.LiftRequest(
-            keypoints=_keypoints(job),
-            prompt=job.prompt,
-            seed=job.seed,
-            guidance=job.guidance,
-            steps=job.steps,
-        )
-        return [self._loaded.lift(request, progress)]
 
 
 class _Reporter:
@@ -190,44 +123,6 @@ def _failure(error: Exception, job: str) -> protocol.Failed:
         "The server's log has the details; try again, or report it.",
         job,
     )
-
-
-def _keypoints(job: protocol.LiftJob) -> Keypoints:
-    try:
-        return Keypoints(
-            points=job.points,
-            confidence=job.confidence,
-            fps=job.fps,
-            width=job.width,
-            height=job.height,
-            source=job.source,
-            provenance=job.provenance,
-        )
-    except ValueError as error:
-        raise UserError(
-            f"The keypoints cannot be used: {error}.", "Detect them again.", "bad-keypoints"
-        ) from error
-
-
-def _describe(info: Any) -> protocol.Model:
-    return protocol.Model(
-        name=info.name,
-        fps=float(info.fps),
-        skeleton=str(info.skeleton),
-        licence=str(info.licence),
-        max_seconds=float(info.max_seconds),
-        commercial=bool(info.commercial),
-        card=_card(getattr(info, "card", "")),
-        base=str(getattr(info, "base", "")),
-    )
-
-
-def _card(path: str) -> str:
-    """The beginning of a model's card; "" where there is none that can be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8")[: protocol.MAX_CARD] if path else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _exit_with_parent() -> None:

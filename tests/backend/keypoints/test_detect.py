@@ -18,7 +18,8 @@ from videomdm.keypoints import Keypoints, layout
 from videomdm.keypoints.detect import detect_people
 from videomdm.keypoints.overlay import LEFT, draw
 from videomdm.keypoints.track import choose_person
-from videomdm.keypoints.video import Video, VideoWriter
+from videomdm.keypoints.video import Video
+from videomdm.keypoints.video_writer import VideoWriter
 
 pytest.importorskip("av")
 pytest.importorskip("mediapipe")

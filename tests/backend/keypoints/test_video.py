@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from videomdm.errors import UserError
-from videomdm.keypoints.video import Video, VideoWriter
+from videomdm.keypoints.video import Video
+from videomdm.keypoints.video_writer import VideoWriter
 
 av = pytest.importorskip("av")
 WIDTH, HEIGHT = 160, 96
@@ -156,5 +157,8 @@ def test_written_video_appears_only_when_complete(tmp_path: Path) -> None:
         raise RuntimeError("stop")
     assert [entry.name for entry in path.parent.iterdir()] == ["v.mp4"]
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written"):
-        VideoWriter(tmp_path / "file" / "v.mp4", 25.0, 160, 96)
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        VideoWriter(tmp_path / "file" / "v.mp4", 25.0, 160, 96),
+    ):
+        pass

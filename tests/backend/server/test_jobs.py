@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -292,3 +293,28 @@ def test_takes_are_listed_and_fetched(client: Client) -> None:
     missing = client.fetch(protocol.new_job_id())
     (failed,) = client.events(WAIT)
     assert (failed.code, failed.job) == ("no-take", missing)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits another process's files")
+def test_a_take_that_the_disk_has_no_room_for_is_delivered_all_the_same(
+    start_backend: Callable[..., Backend], tmp_path: Path
+) -> None:
+    import resource
+
+    backend = start_backend(tmp_path)
+    job = text("a take for a full disk")
+    with backend.client() as client:
+        limits = resource.prlimit(backend.process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        client.submit(job)
+        ends: list[protocol.Result] = []
+        while not ends:
+            ends = [event for event in client.events(WAIT) if isinstance(event, protocol.Result)]
+        assert not ends[0].stored and ends[0].motions[0].caption == job.prompt
+        resource.prlimit(backend.process.pid, resource.RLIMIT_FSIZE, limits)
+        assert list((tmp_path / "library" / "takes").iterdir()) == []
+        client.generate(text("a take with room again"), timeout=WAIT)
+        client.list_takes()
+        (listed,) = client.events(WAIT)
+        assert isinstance(listed, protocol.Takes)
+        assert [take.caption for take in listed.takes] == ["a take with room again"]
+    assert "could not keep job" in backend.stop()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -60,6 +61,16 @@ def test_the_list_is_newest_first_and_pages(tmp_path: Path) -> None:
     first = library.newest(limit=2)
     second = library.newest(limit=10, before=first[-1].created)
     assert [take.job for take in first + second] == jobs[::-1]
+    library.close()
+
+
+def test_the_longest_list_of_the_longest_captions_fits_into_one_message(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.add(protocol.new_job_id(), motions(1, "跳" * 1000), "base")
+    (take,) = library.newest()
+    assert set(take.caption) == {"跳"}
+    takes = [msgspec.structs.replace(take, job=protocol.new_job_id()) for _ in range(500)]
+    assert protocol.encode(protocol.Takes(protocol.new_job_id(), takes))
     library.close()
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from videomdm import protocol
+from videomdm.connection import read_connection
 from videomdm.errors import UserError
 from videomdm.server import Settings, running
 
@@ -147,6 +148,39 @@ def test_a_second_server_is_refused(
     line = run_serve(launch, tmp_path, "--connection-file", str(backend.connection_file))
     assert "runs already" in line
     assert backend.connection.pid == backend.process.pid
+
+
+def test_of_two_servers_started_at_once_one_runs(
+    launch: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    processes = [launch(tmp_path, "--library", str(tmp_path / name)) for name in ("one", "other")]
+    deadline = time.monotonic() + PATIENCE
+    while all(process.poll() is None for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    refused, runs = sorted(processes, key=lambda process: process.poll() is None)
+    output, _ = refused.communicate(timeout=PATIENCE)
+    assert refused.returncode == 2 and "runs already" in output
+    while not (tmp_path / "connection.json").exists():
+        assert time.monotonic() < deadline and runs.poll() is None
+        time.sleep(0.02)
+    assert read_connection(tmp_path / "connection.json").pid == runs.pid
+    runs.terminate()
+    runs.communicate(timeout=PATIENCE)
+
+
+def test_what_a_killed_server_leaves_is_not_in_the_way_of_the_next(
+    start_backend: Callable[..., Backend], launch: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    start_backend(tmp_path).kill()
+    stale = read_connection(tmp_path / "connection.json")
+    process = launch(tmp_path)
+    deadline = time.monotonic() + PATIENCE
+    while read_connection(tmp_path / "connection.json") == stale:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
 
 
 def test_other_interfaces_are_refused_without_keys(

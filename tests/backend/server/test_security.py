@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import stat
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.tap import Tap
 
 from videomdm import protocol
 from videomdm.client import Client
@@ -23,41 +22,6 @@ if TYPE_CHECKING:
     from tests.backend.conftest import Backend
 
 PROMPT = "a very secret choreography"
-
-
-class Tap:
-    """A TCP relay to a port of this machine that keeps every byte it passes on."""
-
-    def __init__(self, port: int) -> None:
-        self.seen = bytearray()
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets = [self._listener]
-        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                here, _ = self._listener.accept()
-            except OSError:
-                return
-            there = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [here, there]
-            for source, target in ((here, there), (there, here)):
-                threading.Thread(target=self._relay, args=(source, target), daemon=True).start()
-
-    def _relay(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                self.seen += data
-                target.sendall(data)
-        except OSError:
-            return
-
-    def close(self) -> None:
-        for one in self._sockets:
-            one.close()
 
 
 def listen_in(backend: Backend, curve_dir: Path | None) -> bytes:
@@ -133,6 +97,15 @@ def test_keys_are_private_and_stay(tmp_path: Path) -> None:
     assert len(keys.token()) == 64
 
 
+@pytest.mark.parametrize("content", ["", "short\n"])
+def test_a_token_that_was_cut_off_is_none(tmp_path: Path, content: str) -> None:
+    keys = security.CurveKeys(tmp_path)
+    keys.make_missing()
+    (tmp_path / "token").write_text(content)
+    with pytest.raises(UserError, match="holds no token"):
+        keys.token()
+
+
 def test_damaged_keys_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be read.*server\.key"):
         Client.connect(address="tcp://127.0.0.1:9", token="x", curve_dir=tmp_path)
@@ -172,3 +145,4 @@ def test_tokens() -> None:
     assert token != security.new_token()
     assert security.same_token(token, str(token))
     assert not security.same_token("é", token)
+    assert not security.same_token("", "")
