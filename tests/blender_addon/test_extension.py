@@ -101,7 +101,7 @@ def test_the_models_weights_stay_out(package: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / wheel) as inner:
         names = inner.namelist()
     assert not [name for name in names if name.endswith((".safetensors", ".pt", ".ckpt"))]
-    assert {"videomdm/client.py", "videomdm_blender/registration.py"} <= set(names)
+    assert {"videomdm/client/link.py", "videomdm_blender/registration.py"} <= set(names)
 
 
 def test_it_installs_and_works_in_blender(package: Path, puppet: Path, tmp_path: Path) -> None:
