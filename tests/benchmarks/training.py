@@ -24,6 +24,7 @@ import torch
 from videomdm.camera import Camera
 from videomdm.diffusion.schedule import cosine
 from videomdm.model.denoiser import Denoiser
+from videomdm.model.text import STATE
 from videomdm_training import engine
 from videomdm_training.captions import CaptionTable
 from videomdm_training.clips import Clips
@@ -58,7 +59,7 @@ def supervision(lengths: list[int]) -> tuple[Supervision, CaptionTable]:
     words = CaptionTable()
     words.add("a person walks")
     words.lengths, words.offsets = torch.tensor([8]), torch.tensor([0])
-    words.flat = torch.randn(8, 384).half()
+    words.flat = torch.randn(8, STATE).half()
     clips = Clips(frames, torch.tensor(lengths))
     return Supervision(clips, camera, torch.zeros(M, 1, dtype=torch.long)), words
 

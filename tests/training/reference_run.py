@@ -39,6 +39,7 @@ def losses() -> list[str]:
     from videomdm.diffusion.schedule import cosine
     from videomdm.model.denoiser import Denoiser, DenoiserConfig
     from videomdm.model.lifter import Lifter, LifterConfig
+    from videomdm.model.text import STATE
     from videomdm_training import engine
     from videomdm_training.captions import CaptionTable
     from videomdm_training.fit import FitConfig, LossConfig, VideoMDM
@@ -54,7 +55,7 @@ def losses() -> list[str]:
     # token states stand in for the text encoder's
     words.lengths = torch.tensor([4] * len(words.texts))
     words.offsets = torch.arange(len(words.texts)) * 4
-    words.flat = torch.randn(4 * len(words.texts), 384).half()
+    words.flat = torch.randn(4 * len(words.texts), STATE).half()
     config = FitConfig(
         engine=engine.EngineConfig(
             steps=STEPS, learning_rate=2e-3, warmup=10, precision="32-true", accelerator="cpu", log_every=STEPS,

@@ -74,7 +74,7 @@ class CaptionTable:
         self.flat = torch.cat(rows).to(device)
 
     def states(self, ids: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Token states (B, L, 384) float32 and mask (B, L) of captions ``ids`` (B,); rows not kept are empty."""
+        """Token states (B, L, E) float32 and mask (B, L) of captions ``ids`` (B,); rows not kept are empty."""
         lengths = self.lengths[ids]
         L = int(lengths.max())
         token = torch.arange(L, device=ids.device)

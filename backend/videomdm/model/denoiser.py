@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..motion.representation import WIDTH
+from .text import STATE
 from .transformer import Trunk, timestep_embedding
 
 
@@ -32,7 +33,7 @@ class DenoiserConfig:
     layers: int = 6
     heads: int = 4
     hidden: int = 704  # of the gated MLP
-    text_width: int = 384  # of the text encoder's token states
+    text_width: int = STATE  # so many first columns of the text encoder's token states are read
     max_frames: int = 200
 
 
@@ -52,7 +53,6 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.write.weight)
         nn.init.zeros_(self.write.bias)
         self.place = nn.Linear(C, C, bias=False)
-        nn.init.zeros_(self.place.weight)
 
     def forward(
         self,
@@ -94,7 +94,7 @@ class Denoiser(nn.Module):
 
     def _with_null(self, text_BLE: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Prepend the learned "no text" token, seen only by rows that have no text."""
-        text = self.text(text_BLE)
+        text = self.text(text_BLE[..., : self.config.text_width])
         null = self.no_text.to(text.dtype).expand(len(text), 1, -1)
         empty = ~mask_BL.any(dim=1, keepdim=True)
         return torch.cat([null, text], dim=1), torch.cat([empty, mask_BL], dim=1)

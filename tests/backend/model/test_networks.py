@@ -17,7 +17,7 @@ from videomdm.model import registry  # noqa: E402
 from videomdm.model.checkpoint import load_model, save_model  # noqa: E402
 from videomdm.model.denoiser import Denoiser, DenoiserConfig  # noqa: E402
 from videomdm.model.lifter import Lifter, LifterConfig  # noqa: E402
-from videomdm.model.text import text_encoder  # noqa: E402
+from videomdm.model.text import STATE, WIDTH, text_encoder  # noqa: E402
 
 SMALL = DenoiserConfig(width=32, layers=2, heads=2, hidden=48)
 
@@ -29,14 +29,13 @@ def denoiser() -> Denoiser:
     network = Denoiser(SMALL)
     torch.nn.init.normal_(network.write.weight, std=0.1)
     torch.nn.init.normal_(network.trunk.modulation.weight, std=0.1)
-    torch.nn.init.normal_(network.place.weight, std=0.1)
     return network.eval()
 
 
 def inputs(B=3, T=24, L=5):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(B, T, 263, generator=generator)
-    text = torch.randn(B, L, 384, generator=generator)
+    text = torch.randn(B, L, STATE, generator=generator)
     return x, torch.tensor([0, 20, 49])[:B], text, torch.ones(B, L, dtype=torch.bool)
 
 
@@ -46,7 +45,7 @@ def test_padding_of_frames_and_text_changes_nothing(denoiser):
     alone = denoiser(x, t, text, words)
     padded = torch.cat([x, torch.full((3, 8, 263), 9.0)], dim=1)
     frames = torch.arange(32)[None].expand(3, -1) < 24
-    longer = torch.cat([text, torch.full((3, 4, 384), 7.0)], dim=1)
+    longer = torch.cat([text, torch.full((3, 4, STATE), 7.0)], dim=1)
     more = torch.cat([words, torch.zeros(3, 4, dtype=torch.bool)], dim=1)
     together = denoiser(padded, t, longer, more, frames)
     assert torch.allclose(together[:, :24], alone, atol=1e-5)
@@ -97,12 +96,33 @@ def test_captions_with_the_same_meaning_lie_close():
     encoder = text_encoder()
     captions = ["a person walks forward", "someone walks ahead", "a person throws punches", ""]
     states, mask = encoder(captions)
-    assert states.shape[::2] == (4, 384) and mask.sum(1).tolist()[3] == 0
+    assert states.shape[::2] == (4, STATE) and mask.sum(1).tolist()[3] == 0
     mean = (states * mask[..., None]).sum(1)[:3] / mask.sum(1)[:3, None]
     mean = torch.nn.functional.normalize(mean, dim=-1)
     assert mean[0] @ mean[1] > 0.75 > 0.4 > mean[0] @ mean[2]
     alone, _ = encoder(captions[:1])
     assert torch.allclose(alone[0], states[0, : alone.shape[1]], atol=1e-4)
+
+
+def test_left_and_right_differ_more_in_the_embeddings_than_in_the_sentences():
+    states, mask = text_encoder()(["she turns to the left", "she turns to the right"])
+    (place,) = [
+        i for i in range(int(mask[0].sum())) if not torch.equal(states[0, i, WIDTH:], states[1, i, WIDTH:])
+    ]
+    alike = torch.nn.functional.cosine_similarity
+    words, sentence = states[:, place, WIDTH:], states[:, place, :WIDTH]
+    assert alike(words[0], words[1], dim=0) < 0.6 < 0.8 < alike(sentence[0], sentence[1], dim=0)
+    assert words.norm(dim=-1).mean() == pytest.approx(
+        float(sentence.norm(dim=-1).mean()), rel=0.5
+    )  # neither drowns
+
+
+def test_a_network_reads_as_many_columns_of_the_states_as_it_was_made_for():
+    x, t, text, words = inputs()
+    network = Denoiser(DenoiserConfig(width=32, layers=1, heads=2, hidden=48, text_width=WIDTH)).eval()
+    torch.nn.init.normal_(network.write.weight, std=0.1)
+    with torch.no_grad():
+        assert torch.equal(network(x, t, text, words), network(x, t, text[..., :WIDTH], words))
 
 
 def test_model_files_come_back_as_they_went(denoiser, tmp_path: Path):

@@ -16,6 +16,7 @@ pytest.importorskip("lightning")
 from videomdm.camera import Camera, orbit, project  # noqa: E402 (after the skip)
 from videomdm.diffusion.schedule import cosine  # noqa: E402
 from videomdm.errors import UserError  # noqa: E402
+from videomdm.model.text import STATE  # noqa: E402
 from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm_training.baselines import consensus, flat  # noqa: E402
 
@@ -97,7 +98,7 @@ def test_distillation_draws_joints_to_what_the_2d_model_says_and_trains(
 ):
     prior = flat.FlatPrior.load(flat_run)
     joints = torch.from_numpy(person(20))[None].repeat(2, 1, 1, 1).requires_grad_()
-    text = torch.zeros(2, 1, 384), torch.zeros(2, 1, dtype=torch.bool)
+    text = torch.zeros(2, 1, STATE), torch.zeros(2, 1, dtype=torch.bool)
     loss = prior.distil(joints, torch.ones(2, 20, dtype=torch.bool), text, torch.Generator().manual_seed(0))
     loss.backward()
     assert float(loss.detach()) > 0 and joints.grad.abs().sum() > 0

@@ -20,6 +20,7 @@ from videomdm.keypoints import Keypoints  # noqa: E402
 from videomdm.keypoints.layout import COUNT, INDEX  # noqa: E402
 from videomdm.model.adapter import load_adapter, load_denoiser  # noqa: E402
 from videomdm.model.registry import available_models  # noqa: E402
+from videomdm.model.text import STATE  # noqa: E402
 from videomdm.motion.bvh import write_bvh  # noqa: E402
 from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm.motion.representation import encode  # noqa: E402
@@ -169,7 +170,7 @@ def test_training_through_merged_weights_is_what_loading_merges(run_folder, tune
     training = AdaptedDenoiser(base.network, adapter.config)
     training.adapter.load_state_dict(adapter.state_dict())
     x, t = torch.randn(2, 8, 263, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 40])
-    text = torch.zeros(2, 1, 384), torch.zeros(2, 1, dtype=torch.bool)
+    text = torch.zeros(2, 1, STATE), torch.zeros(2, 1, dtype=torch.bool)
     loaded = load_denoiser(tuned).network
     with torch.no_grad():
         assert torch.allclose(training(x, t, *text), loaded(x, t, *text), atol=1e-6)

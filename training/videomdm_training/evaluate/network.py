@@ -34,7 +34,7 @@ class EvaluatorSizes:
     text_layers: int = 1
     heads: int = 4
     hidden: int = 384  # of the gated MLP
-    text_width: int = 384  # of the text encoder's token states
+    text_width: int = 384  # so many first columns of the text encoder's token states are read
     embedding: int = 64  # E
     dropout: float = 0.1
 
@@ -92,11 +92,11 @@ class Evaluator(nn.Module):
         return self.motion(x_BTD.reshape(B, T // patch, -1), frame_mask_BT[:, ::patch])
 
     def embed_text(self, text_BLE: Tensor, text_mask_BL: Tensor) -> Tensor:
-        """Unit vectors (B, E) of token states (B, L, 384) with a mask (B, L) that is true for real tokens."""
-        return self.text(text_BLE, text_mask_BL)
+        """Unit vectors (B, E) of token states (B, L, 768) with a mask (B, L) that is true for real tokens."""
+        return self.text(text_BLE[..., : self.config.text_width], text_mask_BL)
 
     def forward(
         self, tokens_BNP: Tensor, mask_BN: Tensor, places_BN: Tensor, text_BLE: Tensor, text_mask_BL: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Unit vectors (B, E) of motions, of which only some tokens at ``places_BN`` are given, and of captions."""
-        return self.motion(tokens_BNP, mask_BN, places_BN), self.text(text_BLE, text_mask_BL)
+        return self.motion(tokens_BNP, mask_BN, places_BN), self.embed_text(text_BLE, text_mask_BL)
