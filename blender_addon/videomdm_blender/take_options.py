@@ -11,7 +11,7 @@ import click
 
 from videomdm.errors import UserError
 
-from .edit.settings import INTERPOLATIONS, LOOPS, TakeSettings
+from .edit.settings import FINGERS, INTERPOLATIONS, LOOPS, TakeSettings
 
 DEFAULTS = TakeSettings()
 SECONDS = click.FloatRange(0, 60)
@@ -90,6 +90,13 @@ OPTIONS = (
         default=DEFAULTS.align,
         show_default=True,
         help="With --blend-in: start where the character stands, facing as it does.",
+    ),
+    click.option(
+        "--fingers",
+        type=click.Choice(FINGERS),
+        default=DEFAULTS.fingers,
+        show_default=True,
+        help="Relax fingers that nobody has posed, or leave all at rest.",
     ),
     click.option("--nla", "push_down", is_flag=True, help="Make the take a strip on an NLA track (.blend)."),
 )

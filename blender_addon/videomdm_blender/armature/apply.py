@@ -28,6 +28,7 @@ from ..retarget.solve import Options, Take
 from ..retarget.stance import Stance
 from ..rigs.check import check
 from .existing import Before, Watched, before_take
+from .fingers import finger_tracks
 from .keys import make_cyclic, mark_cyclic, write_action
 from .nla import push_down
 from .rest import read_rest
@@ -111,14 +112,16 @@ def apply_take(
         mapping = mapping_for(armature, rest)
     else:
         check(rest, mapping)
-    found, controlled = mapping, onto_controls(armature, rest, mapping)
+    whole, found, controlled = rest, mapping, onto_controls(armature, rest, mapping)
     rest, mapping = controlled.rest, controlled.mapping
     start = scene.frame_current if start_frame is None else start_frame
     rate = scene.render.fps / scene.render.fps_base
     made, before = _make(armature, motion, rest, mapping, rate, settings, options, start)
     stance = Stance(rest, mapping)
     root = root_track(armature, stance, made, settings, start)
-    tracks = tracks_of(armature, stance, made, settings, root, before)
+    tracks = list(tracks_of(armature, stance, made, settings, root, before))
+    if settings.fingers == "relaxed":
+        tracks += finger_tracks(armature, whole, found, before)
     notes = (*_notes(armature, mapping), *_loop_notes(made, settings))
     action = write_action(armature, name, tracks, start, settings.interpolation)
     frames = range(start, start + len(made.take.location))

@@ -161,18 +161,23 @@ def _still(
 
 def _other_channels(armature: bpy.types.Object) -> set[str]:
     """Data paths that the armature's present Action and its NLA strips move."""
+    return {fcurve.data_path for fcurve in other_curves(armature)}
+
+
+def other_curves(armature: bpy.types.Object) -> Iterator[bpy.types.FCurve]:
+    """The curves of the armature's present Action and of its NLA strips."""
     data = armature.animation_data
     if data is None:
-        return set()
+        return
     used = [(data.action, data.action_slot)]
     for track in data.nla_tracks:
         used += [(strip.action, strip.action_slot) for strip in track.strips]
-    return {
-        fcurve.data_path
-        for action, slot in used
-        if action is not None and slot is not None
-        for layer in action.layers
-        for strip in layer.strips
-        if isinstance(strip, bpy.types.ActionKeyframeStrip) and (bag := strip.channelbag(slot)) is not None
-        for fcurve in bag.fcurves
-    }
+    for action, slot in used:
+        if action is None or slot is None:
+            continue
+        for layer in action.layers:
+            for strip in layer.strips:
+                assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+                bag = strip.channelbag(slot)
+                if bag is not None:
+                    yield from bag.fcurves

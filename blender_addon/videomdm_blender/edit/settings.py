@@ -11,6 +11,7 @@ from videomdm.errors import UserError
 ROOT_MODES = ("hips", "in-place", "bone", "object")
 LOOPS = ("off", "whole", "best")
 INTERPOLATIONS = ("linear", "bezier", "constant")
+FINGERS = ("relaxed", "rest")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class TakeSettings:
     blend_out:          seconds over which it returns to that animation, to its end.
     align:              a take that is blended in starts where the character stands, the way it faces.
     push_down:          the take becomes a strip on an NLA track of its own.
+    fingers:            "relaxed": fingers that are at rest get one key of a hand that does nothing; those that
+                        are posed or animated stay so.  "rest": all are left alone.
     """
 
     root: str = "hips"
@@ -50,9 +53,15 @@ class TakeSettings:
     blend_out: float = 0.0
     align: bool = True
     push_down: bool = False
+    fingers: str = "relaxed"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("root", ROOT_MODES), ("loop", LOOPS), ("interpolation", INTERPOLATIONS)):
+        for name, allowed in (
+            ("root", ROOT_MODES),
+            ("loop", LOOPS),
+            ("interpolation", INTERPOLATIONS),
+            ("fingers", FINGERS),
+        ):
             if getattr(self, name) not in allowed:
                 raise UserError(
                     f"{name} cannot be {getattr(self, name)!r}.",

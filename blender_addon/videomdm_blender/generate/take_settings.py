@@ -106,6 +106,15 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         description="A take that is blended in starts where the character stands, facing as it does",
         default=DEFAULTS.align,
     )
+    fingers: EnumProperty(
+        name="Fingers",
+        description="What fingers do that are not part of the motion",
+        items=[
+            ("relaxed", "Relaxed", "Those that nobody has posed or animated curl as in a hand that does nothing"),
+            ("rest", "Leave Alone", "They keep the pose that they have"),
+        ],
+        default=DEFAULTS.fingers,
+    )
     push_down: BoolProperty(
         name="Push Down",
         description="Make the take a strip on an NLA track of its own",
@@ -129,4 +138,5 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
             blend_out=0.0 if loops else round(self.blend_out, 3),
             align=self.align,
             push_down=self.push_down,
+            fingers=self.fingers,
         )
