@@ -64,9 +64,12 @@ def keypoints(
     from ..keypoints.overlay import write_overlay
     from ..keypoints.track import choose_person
     from ..keypoints.video import Video
+    from .options import check_writable
 
     if not source.exists():
         raise UserError(f"There is no file or folder {source}.", "Check the path.")
+    for path in filter(None, (output, overlay)):
+        check_writable(path)
     if source.resolve() in {path.resolve() for path in (output, overlay) if path is not None}:
         raise UserError(f"{source} would be overwritten.", "Choose another name for the output.")
     if formats.is_keypoint_source(source):

@@ -9,21 +9,19 @@ import click
 
 from .. import protocol
 from . import options
-from .generate import a_client, check_output, model_name, run, write
+from .job import a_client, model_name, run, write
 
 
 @click.command()
 @click.argument("keypoints", type=click.Path(path_type=Path))
 @click.option("--prompt", default="", help="What the footage shows, in words; helps where little is seen.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same motion.")
-@click.option(
-    "--guidance", type=float, default=2.5, show_default=True, help="How closely to follow the words."
-)
-@click.option("--steps", type=int, default=20, show_default=True, help="Denoising steps; more are slower.")
+@options.seed
+@options.guidance
+@options.steps
 @click.option(
     "--fps", type=float, help="Frame rate of a folder or list of keypoints that does not tell its own."
 )
-@click.option("--model", default="", help="Model to use.  [default: the server's]")
+@options.model
 @click.option(
     "-o",
     "--output",
@@ -56,7 +54,7 @@ def lift(
     """
     from ..keypoints.formats import load_any
 
-    check_output(output)
+    options.check_clip(output)
     seen = load_any(keypoints, fps)
     job = protocol.LiftJob.of(
         seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model_name(model)

@@ -1,14 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several verbs share."""
+"""Options that several verbs share, and what their values must be."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from ..connection import default_connection_file
+from ..errors import UserError
 
+CLIP_ENDINGS = (".npz", ".bvh")
+
+seed = click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed makes the same motion."
+)
+guidance = click.option(
+    "--guidance", type=float, default=2.5, show_default=True, help="How closely to follow the words."
+)
+steps = click.option(
+    "--steps", type=int, default=20, show_default=True, help="Denoising steps; more are slower."
+)
+model = click.option("--model", default="", help="Model to use, by name or folder.  [default: the server's]")
 connection_file = click.option(
     "--connection-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -33,3 +47,23 @@ pipeline = click.option(
     hidden=True,
     help="module:class of the pipeline that the server runs.",
 )
+
+
+def check_clip(output: Path) -> None:
+    """Raise UserError unless a clip can be written there: before the work, not after it."""
+    if output.suffix.lower() not in CLIP_ENDINGS:
+        raise UserError(
+            f"{output} ends in {output.suffix or 'nothing'}; motions are written as "
+            f"{' or '.join(CLIP_ENDINGS)}.",
+            "Choose a name with one of these endings.",
+        )
+    check_writable(output)
+
+
+def check_writable(output: Path) -> None:
+    """Raise UserError unless a file can be written there, in a folder that is made if need be."""
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} is no folder that can be written to.", "Choose another place.")
+    if output.is_dir():
+        raise UserError(f"{output} is a folder.", "Name the file to write.")
