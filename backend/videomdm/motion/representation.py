@@ -25,7 +25,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from . import rotations
-from .skeleton import CHAINS, CONTACT_JOINTS, REST_DIRECTIONS
+from .skeleton import CHAINS, CONTACT_JOINTS, JOINT_COUNT, REST_DIRECTIONS
 
 Array = Any
 
@@ -159,6 +159,17 @@ def foot_contacts(positions: Array, fps: float = PROCESSED_FPS) -> Array:
     return speed < CONTACT_THRESHOLD
 
 
+# each joint's parent along its chain, and the joint whose turn it is relative to: a chain's first bone the root's
+_ALONG = {
+    joint: (parent, parent if place else 0)
+    for c in CHAINS
+    for place, (parent, joint) in enumerate(pairwise(c))
+}
+_PARENTS, _TURNED_BY = (
+    list(joints) for joints in zip(*(_ALONG[j] for j in range(1, JOINT_COUNT)), strict=True)
+)
+
+
 def local_rotations(positions: Array, yaw: Array) -> Array:
     """Local rotations (..., T, 21, 4) of all joints but the root, by HumanML3D's inverse kinematics.
 
@@ -167,16 +178,10 @@ def local_rotations(positions: Array, yaw: Array) -> Array:
     """
     xp = array_namespace(positions)
     root = rotations.about_y(-yaw)
-    local: list[Array] = [root] * 22
-    for chain in CHAINS:
-        current = root
-        for parent, joint in pairwise(chain):
-            rest = rotations.constant(REST_DIRECTIONS[joint], positions)
-            bone = positions[..., joint, :] - positions[..., parent, :]
-            swing = rotations.between(rest + xp.zeros_like(bone), bone)
-            local[joint] = rotations.multiply(rotations.conjugate(current), swing)
-            current = swing
-    return xp.stack(local[1:], axis=-2)
+    bones = positions[..., 1:, :] - positions[..., _PARENTS, :]
+    swings = rotations.between(rotations.constant(REST_DIRECTIONS[1:], positions), bones)
+    turned_by = xp.concat([root[..., None, :], swings], axis=-2)[..., _TURNED_BY, :]
+    return rotations.multiply(rotations.conjugate(turned_by), swings)
 
 
 def encode(positions: Array, smoothing: float = FACING_SMOOTHING) -> Array:
