@@ -9,7 +9,7 @@ from . import preferences
 from .connection import hub
 from .connection import ops as connection_ops
 from .connection import panel as connection_panel
-from .generate import jobs, property_group, take_ops, take_panel
+from .generate import jobs, property_group, take_ops, take_panel, takes_panel
 from .generate import ops as generate_ops
 from .generate import panel as generate_panel
 from .library import ops as library_ops
@@ -29,6 +29,7 @@ CLASSES: tuple[type, ...] = (
     *connection_panel.CLASSES,
     *generate_panel.CLASSES,
     *take_panel.CLASSES,
+    *takes_panel.CLASSES,
     *library_panel.CLASSES,
     *mapping_panel.CLASSES,
 )

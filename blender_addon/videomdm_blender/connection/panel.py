@@ -7,6 +7,7 @@ import bpy
 
 from videomdm import protocol
 
+from ..preferences import VIDEOMDM_AP_preferences
 from ..widgets import CATEGORY, sentence
 from .hub import hub
 from .ops import VIDEOMDM_OT_connect, VIDEOMDM_OT_disconnect, VIDEOMDM_OT_start_backend
@@ -32,6 +33,14 @@ class VIDEOMDM_PT_connection(bpy.types.Panel):
     bl_region_type = "UI"
     bl_category = CATEGORY
     bl_order = 0
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """Called by Blender: the way to the preferences, which say where the backend is."""
+        layout = self.layout
+        assert layout is not None
+        button = layout.operator("preferences.addon_show", text="", icon="PREFERENCES", emboss=False)
+        assert button is not None
+        button.module = VIDEOMDM_AP_preferences.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender."""
@@ -60,10 +69,9 @@ def _draw_model(layout: bpy.types.UILayout, welcome: protocol.Welcome) -> None:
     if model is None:
         return
     column = layout.column(align=True)
-    column.label(text=f"Model: {model.name}")
+    column.label(text=f"Model: {model.name}, up to {model.max_seconds:g} s")
     if welcome.device:
         column.label(text=f"Runs on: {welcome.device}")
-    column.label(text=f"Up to {model.max_seconds:g} s at {model.fps:g} frames per second")
     if not model.commercial:
         column.label(text="Not for commercial use", icon="INFO")
 

@@ -49,6 +49,13 @@ class State(Enum):
     FAILED = "Failed"
 
 
+class Listed(Enum):
+    """The two lists of takes in the sidebar."""
+
+    SESSION = "takes of this session"
+    LIBRARY = "takes of the backend's library"
+
+
 ENDS = (State.DONE, State.CANCELLED, State.FAILED)
 
 
@@ -146,7 +153,8 @@ class Desk:
         self.notes: tuple[str, ...] = ()  # what the user should know of the last take on its rig
         self.stored: list[protocol.Take] = []  # of the backend's library, as far as it was asked
         self.listing = ""  # id of the last question for them
-
+        self.listed = False  # whether that was answered
+        self.unfolded: set[Listed] = set()  # the lists that are shown whole
         self.shown: dict[int, Shown] = {}  # by the session id of the Action
 
     def clear(self) -> None:
@@ -155,6 +163,8 @@ class Desk:
         self.shown.clear()
         self.takes.clear()
         self.stored.clear()
+        self.listed = False
+        self.unfolded.clear()
         self.current = self.error = None
         self.notes = ()
 
@@ -172,22 +182,22 @@ def submit(request: protocol.TextJob, target: Target | None) -> Job:
 
     Without a ``target`` its takes are only listed.
     """
-    _session().submit(request)
+    connected().submit(request)
     return _await(Job(request.job, take_name(request.prompt), target, request))
 
 
 def fetch(stored: protocol.Take, target: Target | None) -> Job:
     """Ask for a take of the backend's library, as for one that is made now."""
-    _session().fetch(stored.job)
+    connected().fetch(stored.job)
     return _await(Job(stored.job, take_name(stored.caption), target))
 
 
 def list_stored(limit: int) -> None:
     """Ask for the newest takes of the backend's library; they appear in ``desk.stored``."""
-    desk.listing = _session().list_takes(limit)
+    desk.listing = connected().list_takes(limit)
 
 
-def _session() -> Session:
+def connected() -> Session:
     """The session; UserError where nobody is there."""
     if hub.session is None or not hub.status.live:
         raise UserError(
@@ -285,7 +295,7 @@ def hear(event: Event) -> None:
     if isinstance(event, wire.StateChanged):
         return
     if isinstance(event, protocol.Takes):
-        desk.stored = event.takes
+        desk.stored, desk.listed = event.takes, True
         return
     job = desk.jobs.get(event.job)
     if job is None or job.ended:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operators: generate, cancel, apply a take again."""
+"""Operators: generate, cancel, apply a take again, show the whole list of takes."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import IntProperty
+from bpy.props import EnumProperty, IntProperty
 
 from videomdm import limits
 from videomdm.errors import UserError
@@ -26,9 +27,20 @@ def active_armature(context: bpy.types.Context) -> bpy.types.Object:
         active = active.find_armature() or active
     if active is None or active.type != "ARMATURE":
         raise UserError(
-            "No armature is active.", "Click on the armature that shall move, and try again.", "no-armature"
+            "No armature is active.", "Select the armature that shall move, or its mesh.", "no-armature"
         )
     return active
+
+
+def explained(operator: type[bpy.types.Operator], *needs: Callable[[], object]) -> bool:
+    """For ``poll``: whether nothing of what is needed raises a UserError, which the button's tooltip then says."""
+    try:
+        for need in needs:
+            need()
+    except UserError as error:
+        operator.poll_message_set(str(error))
+        return False
+    return True
 
 
 def fail(operator: bpy.types.Operator, error: UserError) -> set[OperatorReturnItems]:
@@ -43,7 +55,12 @@ class VIDEOMDM_OT_generate(bpy.types.Operator):
 
     bl_idname = "videomdm.generate"
     bl_label = "Generate"
-    bl_options = {"REGISTER"}  # noqa: RUF012  # Blender's way
+    bl_options = {"REGISTER"}  # noqa: RUF012  # no undo step of its own: the take makes one when it arrives
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a backend and an armature."""
+        return explained(cls, jobs.connected, lambda: active_armature(context))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Send the job; the takes arrive later."""
@@ -83,6 +100,11 @@ class VIDEOMDM_OT_apply_take(bpy.types.Operator):
 
     index: IntProperty(name="Take", description="0 is the newest", min=0, options={"HIDDEN", "SKIP_SAVE"})
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an armature."""
+        return explained(cls, lambda: active_armature(context))
+
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Apply it; Blender makes the undo step."""
         scene = context.scene
@@ -97,4 +119,31 @@ class VIDEOMDM_OT_apply_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (VIDEOMDM_OT_generate, VIDEOMDM_OT_cancel, VIDEOMDM_OT_apply_take)
+class VIDEOMDM_OT_unfold_takes(bpy.types.Operator):
+    """List all takes, or only the newest ones again"""
+
+    bl_idname = "videomdm.unfold_takes"
+    bl_label = "Show All"
+    bl_options = {"INTERNAL"}  # noqa: RUF012  # Blender's way
+
+    which: EnumProperty(
+        name="List",
+        items=[
+            (jobs.Listed.SESSION.name, "Takes", "Those of this session"),
+            (jobs.Listed.LIBRARY.name, "Earlier Takes", "Those of the backend's library"),
+        ],
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Fold the list out or in."""
+        jobs.desk.unfolded ^= {jobs.Listed[self.which]}
+        return {"FINISHED"}
+
+
+CLASSES = (
+    VIDEOMDM_OT_generate,
+    VIDEOMDM_OT_cancel,
+    VIDEOMDM_OT_apply_take,
+    VIDEOMDM_OT_unfold_takes,
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sidebar: what to make, how far it is, the takes of this session.  Drawing only reads what is known."""
+"""The sidebar: what to make, and how far it is.  Drawing only reads what is known."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from ..connection.hub import hub
 from ..connection.session import Phase
 from ..widgets import CATEGORY, sentence
 from .jobs import Job, State, desk
-from .ops import VIDEOMDM_OT_apply_take, VIDEOMDM_OT_cancel, VIDEOMDM_OT_generate
+from .ops import VIDEOMDM_OT_cancel, VIDEOMDM_OT_generate
 from .property_group import settings
-
-TAKES_SHOWN = 8
 
 
 class VIDEOMDM_PT_generate(bpy.types.Panel):
-    """Prompt, settings, progress."""
+    """Prompt, target, progress."""
 
     bl_idname = "VIDEOMDM_PT_generate"
     bl_label = "Generate"
@@ -36,16 +34,12 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         column.use_property_split = True
         column.use_property_decorate = False
         column.prop(chosen, "seconds")
+        column.prop(chosen, "samples")
         row = column.row(align=True)
         field = row.row(align=True)
         field.active = not chosen.random_seed
         field.prop(chosen, "seed")
         row.prop(chosen, "random_seed", text="", icon="FILE_REFRESH", toggle=True)
-        column.prop(chosen, "guidance")
-        column.prop(chosen, "steps")
-        column.prop(chosen, "samples")
-        column.prop(chosen, "controls")
-        column.prop(chosen, "feet")
         _draw_target(layout, context)
         job = desk.current
         if job is not None and not job.ended:
@@ -53,7 +47,6 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         else:
             row = layout.row()
             row.scale_y = 1.4
-            row.enabled = hub.status.live
             row.operator(VIDEOMDM_OT_generate.bl_idname, icon="PLAY")
         if desk.error is not None and desk.error is not hub.status.error:  # that one stands above
             sentence(layout, context, str(desk.error), icon="ERROR")
@@ -61,34 +54,27 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
             sentence(layout, context, note, icon="INFO")
 
 
-class VIDEOMDM_PT_takes(bpy.types.Panel):
-    """The takes of this session, newest first."""
+class VIDEOMDM_PT_sampling(bpy.types.Panel):
+    """What is seldom changed."""
 
-    bl_idname = "VIDEOMDM_PT_takes"
-    bl_label = "Takes"
+    bl_idname = "VIDEOMDM_PT_sampling"
+    bl_label = "Advanced"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
-    bl_order = 2
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to show before the first take."""
-        return bool(desk.takes)
+    bl_parent_id = VIDEOMDM_PT_generate.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender's way
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender."""
-        layout = self.layout
-        assert layout is not None
-        column = layout.column(align=True)
-        for index, take in enumerate(desk.takes[:TAKES_SHOWN]):
-            row = column.row(align=True)
-            row.label(text=f"{take.name}  ({take.motion.seconds:.1f} s)", icon="ACTION")
-            operator = row.operator(VIDEOMDM_OT_apply_take.bl_idname, text="", icon="IMPORT")
-            assert operator is not None
-            operator.index = index
-        if len(desk.takes) > TAKES_SHOWN:
-            column.label(text=f"and {len(desk.takes) - TAKES_SHOWN} older")
+        layout, scene = self.layout, context.scene
+        assert layout is not None and scene is not None
+        chosen = settings(scene)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column()
+        column.prop(chosen, "guidance")
+        column.prop(chosen, "steps")
 
 
 def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -112,4 +98,4 @@ def _draw_progress(layout: bpy.types.UILayout, job: Job) -> None:
     row.operator(VIDEOMDM_OT_cancel.bl_idname, text="", icon="X")
 
 
-CLASSES = (VIDEOMDM_PT_generate, VIDEOMDM_PT_takes)
+CLASSES = (VIDEOMDM_PT_generate, VIDEOMDM_PT_sampling)

@@ -15,11 +15,19 @@ from videomdm.errors import UserError
 from ..armature.nla import push_down
 from ..edit.settings import TakeSettings
 from . import jobs
-from .ops import active_armature, fail
+from .ops import active_armature, explained, fail
 from .property_group import settings
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+
+def shown_take(armature: bpy.types.Object) -> jobs.Shown:
+    """The take that the armature shows; UserError where it shows none."""
+    shown = jobs.shown_by(armature)
+    if shown is None:
+        raise UserError(f"{armature.name} shows no take of this session.", "Apply a take first.", "no-take")
+    return shown
 
 
 class _OnCurrentTake(bpy.types.Operator):
@@ -30,10 +38,7 @@ class _OnCurrentTake(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where a take of this session is shown."""
-        try:
-            return jobs.shown_by(active_armature(context)) is not None
-        except UserError:
-            return False
+        return explained(cls, lambda: shown_take(active_armature(context)))
 
     @abstractmethod
     def again(self, shown: jobs.Shown, scene: bpy.types.Scene) -> TakeSettings:
@@ -45,11 +50,7 @@ class _OnCurrentTake(bpy.types.Operator):
         assert scene is not None
         try:
             armature = active_armature(context)
-            shown = jobs.shown_by(armature)
-            if shown is None:
-                raise UserError(
-                    f"{armature.name} shows no take of this session.", "Apply a take first.", "no-take"
-                )
+            shown = shown_take(armature)
             jobs.replace_take(shown, scene, armature, self.again(shown, scene))
         except UserError as error:
             return fail(self, error)
@@ -109,11 +110,7 @@ class VIDEOMDM_OT_push_down_take(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where there is an Action."""
-        try:
-            data = active_armature(context).animation_data
-        except UserError:
-            return False
-        return data is not None and data.action is not None
+        return explained(cls, lambda: _with_action(active_armature(context)))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Push it down; Blender makes the undo step."""
@@ -122,6 +119,13 @@ class VIDEOMDM_OT_push_down_take(bpy.types.Operator):
         except UserError as error:
             return fail(self, error)
         return {"FINISHED"}
+
+
+def _with_action(armature: bpy.types.Object) -> None:
+    """UserError where the armature has no Action."""
+    data = armature.animation_data
+    if data is None or data.action is None:
+        raise UserError(f"{armature.name} has no Action to push down.", "Apply a take first.", "no-action")
 
 
 CLASSES = (

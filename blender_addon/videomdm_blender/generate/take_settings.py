@@ -26,7 +26,7 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         default=DEFAULTS.root,
     )
     heading: BoolProperty(
-        name="Heading, Too",
+        name="Heading Too",
         description="Root bone or object also turn with the character",
         default=DEFAULTS.heading,
     )
@@ -42,13 +42,14 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         default=DEFAULTS.loop,
     )
     loop_window: FloatProperty(
-        name="Seam",
+        name="Seam (s)",
         description="Seconds around the seam that take up the difference",
         default=DEFAULTS.loop_window,
         min=0.0,
         soft_max=2.0,
         max=10.0,
         precision=2,
+        step=10,
     )
     cycles: BoolProperty(
         name="Repeat",
@@ -66,7 +67,7 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         default=DEFAULTS.interpolation,
     )
     reduce_degrees: FloatProperty(
-        name="Reduce Keys",
+        name="Reduce Keys (°)",
         description="Leave out keys as long as no bone turns by more degrees than this away; 0 keeps all",
         default=DEFAULTS.reduce_degrees,
         min=0.0,
@@ -75,7 +76,7 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         precision=2,
     )
     reduce_millimetres: FloatProperty(
-        name="Feet, mm",
+        name="Feet (mm)",
         description="How far the body and standing feet may be away where keys are left out",
         default=DEFAULTS.reduce_millimetres,
         min=0.1,
@@ -84,25 +85,27 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         precision=1,
     )
     blend_in: FloatProperty(
-        name="Blend In",
+        name="Blend In (s)",
         description="Seconds over which the take grows out of the animation that is there",
         default=DEFAULTS.blend_in,
         min=0.0,
         soft_max=3.0,
         max=60.0,
         precision=2,
+        step=10,
     )
     blend_out: FloatProperty(
-        name="Blend Out",
+        name="Blend Out (s)",
         description="Seconds over which it returns to that animation",
         default=DEFAULTS.blend_out,
         min=0.0,
         soft_max=3.0,
         max=60.0,
         precision=2,
+        step=10,
     )
     align: BoolProperty(
-        name="Start Where It Stands",
+        name="Align Start",
         description="A take that is blended in starts where the character stands, facing as it does",
         default=DEFAULTS.align,
     )
@@ -110,14 +113,18 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         name="Fingers",
         description="What fingers do that are not part of the motion",
         items=[
-            ("relaxed", "Relaxed", "Those that nobody has posed or animated curl as in a hand that does nothing"),
+            (
+                "relaxed",
+                "Relaxed",
+                "Those that nobody has posed or animated curl as in a hand that does nothing",
+            ),
             ("rest", "Leave Alone", "They keep the pose that they have"),
         ],
         default=DEFAULTS.fingers,
     )
     push_down: BoolProperty(
-        name="Push Down",
-        description="Make the take a strip on an NLA track of its own",
+        name="Push Down to NLA",
+        description="Make each take a strip on an NLA track of its own",
         default=DEFAULTS.push_down,
     )
 

@@ -11,7 +11,7 @@ from bpy.props import StringProperty
 from videomdm.errors import UserError
 
 from ..generate import jobs
-from ..generate.ops import active_armature, fail
+from ..generate.ops import active_armature, explained, fail
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -25,6 +25,11 @@ class VIDEOMDM_OT_list_takes(bpy.types.Operator):
     bl_idname = "videomdm.list_takes"
     bl_label = "List Takes"
     bl_options = {"INTERNAL"}  # noqa: RUF012  # Blender's way
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a backend."""
+        return explained(cls, jobs.connected)
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ask; the list arrives later."""
@@ -40,9 +45,14 @@ class VIDEOMDM_OT_fetch_take(bpy.types.Operator):
 
     bl_idname = "videomdm.fetch_take"
     bl_label = "Fetch Take"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  # Blender's way
+    bl_options = {"INTERNAL"}  # noqa: RUF012  # no undo step of its own: the take makes one when it arrives
 
     job: StringProperty(name="Job", description="Id of the take in the backend's library", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a backend and an armature."""
+        return explained(cls, jobs.connected, lambda: active_armature(context))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ask for it; it is applied when it has arrived."""

@@ -7,7 +7,8 @@ import bpy
 
 from ..connection.hub import hub
 from ..connection.session import Phase
-from ..generate.jobs import desk
+from ..generate.jobs import Listed, desk
+from ..generate.takes_panel import draw_fold, unfolded
 from ..widgets import CATEGORY
 from .ops import VIDEOMDM_OT_fetch_take, VIDEOMDM_OT_list_takes
 
@@ -22,7 +23,7 @@ class VIDEOMDM_PT_library(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
-    bl_order = 3
+    bl_order = 4
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender's way
 
     @classmethod
@@ -34,16 +35,20 @@ class VIDEOMDM_PT_library(bpy.types.Panel):
         """Called by Blender."""
         layout = self.layout
         assert layout is not None
-        layout.operator(VIDEOMDM_OT_list_takes.bl_idname, icon="FILE_REFRESH")
+        text = "Refresh" if desk.listed else "List Takes"
+        layout.operator(VIDEOMDM_OT_list_takes.bl_idname, text=text, icon="FILE_REFRESH")
         known = {take.job for take in desk.takes}
         earlier = [take for take in desk.stored if take.job not in known]
         column = layout.column(align=True)
-        for take in earlier[:TAKES_SHOWN]:
+        for take in unfolded(earlier, Listed.LIBRARY, TAKES_SHOWN):
             row = column.row(align=True)
             row.label(text=f"{take.caption}  ({take.frames / take.fps:.1f} s)", icon="ACTION")
             operator = row.operator(VIDEOMDM_OT_fetch_take.bl_idname, text="", icon="IMPORT")
             assert operator is not None
             operator.job = take.job
+        draw_fold(column, earlier, Listed.LIBRARY, TAKES_SHOWN)
+        if desk.listed and not earlier:
+            column.label(text="No earlier takes", icon="INFO")
 
 
 CLASSES = (VIDEOMDM_PT_library,)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operators: find the bones, correct them, save and load a mapping, forget it.  Each is one undo step."""
+"""Operators: find the bones or choose them, correct them, save and load a mapping, forget it.
+
+Each is one undo step.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from bpy.props import IntProperty, StringProperty
 from videomdm.errors import UserError
 
 from ..armature.rest import read_rest
-from ..generate.ops import active_armature
+from ..generate.ops import active_armature, explained
 from ..retarget.slots import SLOTS
 from ..rigs import check, load_mapping, recognise, save_mapping
 from .property_group import LONGEST, field, given
@@ -51,7 +54,16 @@ def attempt(
     return {"FINISHED"}
 
 
-class VIDEOMDM_OT_mapping_find(bpy.types.Operator):
+class _OnArmature(bpy.types.Operator):
+    """What these operators have in common: an armature that can keep a mapping; not registered itself."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an armature that can keep a mapping."""
+        return explained(cls, lambda: editable_armature(context))
+
+
+class VIDEOMDM_OT_mapping_find(_OnArmature):
     """Find the bones of the body, show them here, and use them for all takes on this armature"""
 
     bl_idname = "videomdm.mapping_find"
@@ -68,7 +80,44 @@ class VIDEOMDM_OT_mapping_find(bpy.types.Operator):
         return attempt(self, context, change)
 
 
-class VIDEOMDM_OT_mapping_reset(bpy.types.Operator):
+class VIDEOMDM_OT_mapping_choose(_OnArmature):
+    """Choose the bone of each part yourself, where they cannot be found"""
+
+    bl_idname = "videomdm.mapping_choose"
+    bl_label = "Choose by Hand"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Show an empty picker for each part."""
+
+        def change(armature: bpy.types.Object) -> None:
+            given(armature).opened = SLOTS[0]
+
+        return attempt(self, context, change)
+
+
+class VIDEOMDM_OT_mapping_mirror(_OnArmature):
+    """Fill empty parts of one side with the bones of the other side, whose names tell left from right"""
+
+    bl_idname = "videomdm.mapping_mirror"
+    bl_label = "Fill Other Side"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """UserError where no part could be filled."""
+
+        def change(armature: bpy.types.Object) -> None:
+            if not given(armature).mirror(armature):
+                raise UserError(
+                    "No bone of the other side was found by its name.",
+                    "Choose the bones yourself.",
+                    "no-bone",
+                )
+
+        return attempt(self, context, change)
+
+
+class VIDEOMDM_OT_mapping_reset(_OnArmature):
     """Forget this mapping; the bones are found anew for each take"""
 
     bl_idname = "videomdm.mapping_reset"
@@ -81,7 +130,7 @@ class VIDEOMDM_OT_mapping_reset(bpy.types.Operator):
 
 
 class VIDEOMDM_OT_mapping_pick(bpy.types.Operator):
-    """Take the active bone, as it was clicked on in the viewport"""
+    """Take the active bone, which is the one clicked on last in pose mode"""
 
     bl_idname = "videomdm.mapping_pick"
     bl_label = "Use Active Bone"
@@ -90,20 +139,21 @@ class VIDEOMDM_OT_mapping_pick(bpy.types.Operator):
     slot: StringProperty(name="Part", options={"HIDDEN", "SKIP_SAVE"})
     place: IntProperty(name="Place", min=0, max=LONGEST - 1, options={"HIDDEN", "SKIP_SAVE"})
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an active bone."""
+        return explained(cls, lambda: _active_bone(editable_armature(context)))
+
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """The place gets the armature's active bone."""
 
         def change(armature: bpy.types.Object) -> None:
-            assert isinstance(armature.data, bpy.types.Armature)
-            active = armature.data.bones.active
-            if active is None:
-                raise UserError("No bone is active.", "Click on a bone in pose mode first.", "no-bone")
-            setattr(given(armature), field(_slot(self.slot), self.place), active.name)
+            setattr(given(armature), field(_slot(self.slot), self.place), _active_bone(armature))
 
         return attempt(self, context, change)
 
 
-class VIDEOMDM_OT_mapping_add(bpy.types.Operator):
+class VIDEOMDM_OT_mapping_add(_OnArmature):
     """Another bone for this part of the body; the order in the chain follows from the rig"""
 
     bl_idname = "videomdm.mapping_add"
@@ -119,6 +169,15 @@ class VIDEOMDM_OT_mapping_add(bpy.types.Operator):
             given(armature).opened = _slot(self.slot)
 
         return attempt(self, context, change)
+
+
+def _active_bone(armature: bpy.types.Object) -> str:
+    """The name of the active bone; UserError where none is."""
+    assert isinstance(armature.data, bpy.types.Armature)
+    active = armature.data.bones.active
+    if active is None:
+        raise UserError("No bone is active.", "Click on a bone in pose mode first.", "no-bone")
+    return str(active.name)
 
 
 def _slot(name: str) -> str:
@@ -157,8 +216,13 @@ class VIDEOMDM_OT_mapping_save(_FileOperator):
     """Save the mapping as a file that can be shared, and used by the command line"""
 
     bl_idname = "videomdm.mapping_save"
-    bl_label = "Save"
-    bl_options = {"REGISTER"}  # noqa: RUF012  # Blender's way
+    bl_label = "Save Mapping"
+    bl_options = {"REGISTER"}  # noqa: RUF012  # nothing in the scene is changed
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an armature; a linked one will do."""
+        return explained(cls, lambda: active_armature(context))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Write the given mapping, or the one that would be found; only one that can be used."""
@@ -179,8 +243,13 @@ class VIDEOMDM_OT_mapping_load(_FileOperator):
     """Load a mapping from a file, and use it for all takes on this armature"""
 
     bl_idname = "videomdm.mapping_load"
-    bl_label = "Load"
+    bl_label = "Load Mapping"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an armature that can keep a mapping."""
+        return explained(cls, lambda: editable_armature(context))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Read and check it before anything is changed."""
@@ -193,6 +262,8 @@ class VIDEOMDM_OT_mapping_load(_FileOperator):
 
 CLASSES = (
     VIDEOMDM_OT_mapping_find,
+    VIDEOMDM_OT_mapping_choose,
+    VIDEOMDM_OT_mapping_mirror,
     VIDEOMDM_OT_mapping_reset,
     VIDEOMDM_OT_mapping_pick,
     VIDEOMDM_OT_mapping_add,

@@ -8,13 +8,13 @@ import bpy
 from videomdm.errors import UserError
 
 from ..generate.ops import active_armature
-from ..retarget.slots import CENTRE_SLOTS, SIDE_SLOTS, SIDES, words
+from ..retarget.slots import CENTRE_SLOTS, REQUIRED, SIDE_SLOTS, SIDES, words
 from ..rigs.families import family_called
 from ..widgets import CATEGORY, sentence
 from . import ops
 from .property_group import LONGEST, VIDEOMDM_PG_mapping, field, given
 
-LABEL = 0.32  # of the width, for the part's name
+LABEL = 0.36  # of the width, for the part's name
 
 
 class VIDEOMDM_PT_mapping(bpy.types.Panel):
@@ -42,16 +42,22 @@ class VIDEOMDM_PT_mapping(bpy.types.Panel):
         row.operator(ops.VIDEOMDM_OT_mapping_find.bl_idname, icon="VIEWZOOM")
         row.operator(ops.VIDEOMDM_OT_mapping_load.bl_idname, text="", icon="FILE_FOLDER")
         row.operator(ops.VIDEOMDM_OT_mapping_save.bl_idname, text="", icon="FILE_TICK")
-        if not mapping.is_given:
-            sentence(layout, context, "The bones are found by themselves for each take.", icon="INFO")
+        if not (mapping.is_given or mapping.opened):
+            layout.operator(ops.VIDEOMDM_OT_mapping_choose.bl_idname, icon="VIEW_PAN")
+            sentence(layout, context, "The bones are found anew for each take.", icon="INFO")
             return
         row.operator(ops.VIDEOMDM_OT_mapping_reset.bl_idname, text="", icon="LOOP_BACK")
         family = family_called(mapping.family)
         layout.label(
-            text=family.title if family else "Bones found by structure or by hand", icon="ARMATURE_DATA"
+            text=family.title if family else "Bones by structure or by hand",
+            icon="ARMATURE_DATA",
         )
         if mapping.problem:
             sentence(layout, context, mapping.problem, icon="ERROR")
+        elif not mapping.is_given:
+            sentence(layout, context, "Choose a bone for each part; those in red are needed.", icon="INFO")
+        if mapping.is_lopsided:
+            layout.operator(ops.VIDEOMDM_OT_mapping_mirror.bl_idname, icon="MOD_MIRROR")
         _draw_parts(layout, armature, mapping, "Middle", CENTRE_SLOTS)
         for side in SIDES:
             _draw_parts(
@@ -70,21 +76,24 @@ def _draw_parts(
     column = layout.box().column(align=True)
     column.label(text=title)
     for slot in slots:
-        bones = len(mapping.chain(slot))
-        shown = max(1, min(bones + (slot == mapping.opened), LONGEST))
+        chain = mapping.chain(slot)
+        shown = max(1, min(len(chain) + (bool(chain) and slot == mapping.opened), LONGEST))
         for place in range(shown):
             split = column.split(factor=LABEL, align=True)
+            cell = split.row(align=True)
+            missing = place < len(chain) and chain[place] not in armature.data.bones
+            cell.alert = missing or (not chain and slot in REQUIRED)
             part = words(slot).removeprefix(f"{title.lower()} ")
-            split.label(text="" if place else part.capitalize())
-            line = split.row(align=True)
-            line.prop_search(mapping, field(slot, place), armature.data, "bones", text="", icon="BONE_DATA")
-            pick = line.operator(ops.VIDEOMDM_OT_mapping_pick.bl_idname, text="", icon="EYEDROPPER")
-            assert pick is not None
-            pick.slot, pick.place = slot, place
-            if place == shown - 1 and bones:
-                add = line.operator(ops.VIDEOMDM_OT_mapping_add.bl_idname, text="", icon="ADD")
+            cell.label(text="" if place else part.capitalize())
+            if not place and 0 < len(chain) < LONGEST:
+                add = cell.operator(ops.VIDEOMDM_OT_mapping_add.bl_idname, text="", icon="ADD", emboss=False)
                 assert add is not None
                 add.slot = slot
+            line = split.row(align=True)
+            line.prop_search(mapping, field(slot, place), armature.data, "bones", text="", icon="NONE")
+            pick = line.operator(ops.VIDEOMDM_OT_mapping_pick.bl_idname, text="", icon="RESTRICT_SELECT_OFF")
+            assert pick is not None
+            pick.slot, pick.place = slot, place
 
 
 CLASSES = (VIDEOMDM_PT_mapping,)

@@ -20,7 +20,7 @@ from videomdm.errors import UserError
 
 from ..armature.rest import read_rest
 from ..retarget.rig import Mapping, RigRest
-from ..retarget.slots import SLOTS
+from ..retarget.slots import SLOTS, mirrored
 from ..rigs.check import problems
 from ..rigs.families import family_called
 
@@ -55,7 +55,8 @@ def _bone_properties() -> dict[str, Any]:
 class VIDEOMDM_PG_mapping(bpy.types.PropertyGroup):
     """The bones of each part of the body; none where they are to be found by themselves.
 
-    opened: the part that is shown with an empty picker for another bone.
+    opened: the part that is shown with an empty picker for another bone; while no bone is given, that the
+            pickers are shown at all.
     """
 
     family: StringProperty(name="Family", override=OVERRIDABLE)
@@ -84,6 +85,24 @@ class VIDEOMDM_PG_mapping(bpy.types.PropertyGroup):
         self._write({slot: mapping.chain(slot) for slot in SLOTS})
         self.family = mapping.family
         self.tidy(armature)
+
+    @property
+    def is_lopsided(self) -> bool:
+        """Whether a part has bones on one side only."""
+        return any(bool(self.chain(slot)) != bool(self.chain(mirrored(slot))) for slot in SLOTS)
+
+    def mirror(self, armature: bpy.types.Object) -> bool:
+        """Fill empty parts of one side by the names of the other side's bones; whether any could be filled."""
+        assert isinstance(armature.data, bpy.types.Armature)
+        found = {}
+        for slot in SLOTS:
+            bones = tuple(bpy.utils.flip_name(bone) for bone in self.chain(mirrored(slot)))
+            if not self.chain(slot) and bones and all(bone in armature.data.bones for bone in bones):
+                found[slot] = bones
+        if found:
+            self._write(found)
+            self.tidy(armature)
+        return bool(found)
 
     def forget(self, armature: bpy.types.Object) -> None:
         """Back to finding the bones by themselves."""

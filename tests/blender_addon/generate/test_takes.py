@@ -154,9 +154,11 @@ def test_the_panel_shows_every_setting(bpy: Any, jobs: Any) -> None:
         return set(layout.drawn)
 
     few = drawn()
-    every = drawn(root="bone", loop="best", reduce_degrees=1.0, blend_in=1.0)
-    assert set(TakeSettings.__dataclass_fields__) <= every
-    assert every - few == {"heading", "loop_window", "cycles", "reduce_millimetres", "align"}
+    more = drawn(root="bone", reduce_degrees=1.0, blend_in=1.0)
+    assert more - few == {"heading", "reduce_millimetres", "align"}
+    loops = drawn(loop="best")
+    assert loops - more == {"loop_window", "cycles"} and more - loops == {"blend_in", "blend_out", "align"}
+    assert set(TakeSettings.__dataclass_fields__) | {"controls", "feet"} == more | loops
 
 
 def test_only_takes_of_this_session_can_be_done_again(bpy: Any, mannequin: Any, jobs: Any) -> None:

@@ -211,8 +211,28 @@ def test_an_override_keeps_its_own_and_a_linked_rig_is_refused(bpy: Any, rig: An
     assert not without_neck.chain("neck") and without_neck.chain("head") == ("Head",)
 
 
+def test_bones_are_chosen_by_hand_and_the_other_side_is_filled(bpy: Any, rig: Any) -> None:
+    bpy.ops.videomdm.mapping_find()
+    right = rows_of(rig)
+    bpy.ops.videomdm.mapping_reset()
+    assert bpy.ops.videomdm.mapping_choose() == {"FINISHED"}
+    assert rig.videomdm_mapping.opened and not rig.videomdm_mapping.is_given
+    pick(rig, "hips", "Hips")
+    assert "No bone is given for spine" in rig.videomdm_mapping.problem
+    with pytest.raises(RuntimeError, match="No bone of the other side"):
+        bpy.ops.videomdm.mapping_mirror()
+    for slot, chain in right.items():
+        for place, bone in enumerate(chain):
+            if not slot.startswith("right_") and not rig.videomdm_mapping.chain(slot)[place:]:
+                pick(rig, slot, bone, place)
+    assert rig.videomdm_mapping.is_lopsided
+    assert bpy.ops.videomdm.mapping_mirror() == {"FINISHED"}
+    assert rows_of(rig) == right and rig.videomdm_mapping.problem == ""
+    assert not rig.videomdm_mapping.is_lopsided
+
+
 def test_without_an_armature_nothing_happens(bpy: Any, scene: Any) -> None:
-    for operator in ("find", "reset", "save", "load"):
+    for operator in ("find", "choose", "mirror", "reset", "save", "load"):
         with pytest.raises(RuntimeError, match="No armature is active"):
             getattr(bpy.ops.videomdm, f"mapping_{operator}")()
 
@@ -269,6 +289,10 @@ def test_the_panel_draws_every_state(bpy: Any, rig: Any) -> None:
     assert drawn.searched == [bone for chain in rows_of(rig).values() for bone in chain]
     bpy.ops.videomdm.mapping_add(slot="neck")
     assert draw().searched.count("") == 1
+    bpy.ops.videomdm.mapping_reset()
+    bpy.ops.videomdm.mapping_choose()
+    assert draw().searched == [""] * len(SLOTS)
+    bpy.ops.videomdm.mapping_find()
     pick(rig, "hips", "Head")
     assert "more than one part" in " ".join(draw().seen)
     bpy.context.view_layer.objects.active = None
