@@ -19,16 +19,16 @@ import numpy as np
 from ..retarget.frames import about, rotate, unit
 from ..retarget.rig import Array, Mapping
 from .curves import Curves
-from .length import Length
+from .length import Length, slack
 from .limb import IkLimb
 from .placing import Hold, at_rest, following, moved_to
-from .poles import bend, bend_direction, misses, pole_places
+from .poles import bend, bend_at_rest, bend_direction, misses, pole_places
 from .stage import Played, Stage
 
-PASSES = 4
+PASSES = 6
 STILL = 1e-4  # of the limb's length: holds that move less between two passes are taken to stand
 BESIDE = np.radians(0.2)  # a knee that lies no farther beside its pole's plane is left there
-SHORTENED = 2e-4  # share of its length that a bone may lose
+MISBENT = 5e-4  # of the limb's length: how far in or out its middle joint may lie
 LEFT = 1e-6  # what the last pose must have left of a location or scale for it to be undone
 
 
@@ -74,7 +74,7 @@ class _Goal:
     joints:      (T, 3) of the FK limb: shoulder or hip, elbow or knee, wrist or ankle.
     direction:   (T, 3) to which the middle joint shall lie off the line between the others.
     towards:     (T, 3) the same for the pole: differs where the rig's pole pulls beside its knee.
-    length:      of the chain's first bone.
+    length:      scale of the chain.
     """
 
     target: Array
@@ -127,6 +127,8 @@ def place_ik(
         ]
         if all(settled):
             break
+    for limb, goal in zip(limbs, goals, strict=True):
+        _key_length(armature, curves, limb.ik, goal.length.best)
     return errors
 
 
@@ -141,8 +143,9 @@ def _goal(armature: bpy.types.Object, limb: FkLimb, played: Played) -> _Goal:
     joints = played.heads(limb.upper), played.heads(limb.lower), played.heads(limb.end)
     rest_upper, rest_end, rest_pole = (at_rest(armature, b) for b in (limb.upper, limb.end, limb.ik.pole))
     to_pole, _ = bend(*(matrix[None, :3, 3] for matrix in (rest_upper, rest_pole, rest_end)))
+    at_ease = [at_rest(armature, bone)[None, :3, 3] for bone in (limb.upper, limb.lower, limb.end)]
     turn = upper[:, :3, :3] @ np.linalg.inv(rest_upper[:3, :3])
-    direction = bend_direction(*joints, np.einsum("tij,j->ti", turn, unit(to_pole)[0]))
+    direction = bend_direction(*joints, np.einsum("tij,j->ti", turn, bend_at_rest(*at_ease, to_pole)[0]))
     toe = None
     if limb.toe:
         toe = following(
@@ -154,7 +157,7 @@ def _goal(armature: bpy.types.Object, limb: FkLimb, played: Played) -> _Goal:
         joints=joints,
         direction=direction,
         towards=direction,
-        length=Length(len(end)),
+        length=Length(slack(*joints)),
         reach=float(np.linalg.norm(to_pole)),
     )
 
@@ -192,9 +195,14 @@ def _key(
             curves.put(control, "location", location)
         if control != limb.ik.pole:
             curves.put_rotation(armature.pose.bones[control], turn)
-    if armature.pose.bones.get(limb.ik.base) is not None:
-        # All axes alike: a bone that is scaled along itself only would shear the next one.
-        curves.put(limb.ik.base, "scale", np.repeat(goal.length.scale[:, None], 3, axis=1))
+    _key_length(armature, curves, limb.ik, goal.length.scale)
+
+
+def _key_length(armature: bpy.types.Object, curves: Curves, ik: IkLimb, scale: Array) -> None:
+    """Give the chain its scale (T,) along all axes: a bone that is scaled along itself only would shear the next."""
+    assert armature.pose is not None
+    if armature.pose.bones.get(ik.base) is not None:
+        curves.put(ik.base, "scale", np.repeat(scale[:, None], 3, axis=1))
 
 
 def _pole_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
@@ -209,17 +217,14 @@ def _pole_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
 
 
 def _length_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
-    """Lengthen the chain by as much as it was shortened; whether it did."""
+    """Change the length of the chain where its middle joint lies too far out or in; whether it did."""
     if not limb.ik.base:
         return False
-    lengths = [
-        np.linalg.norm(middle - root, axis=-1)
-        for root, middle in (goal.joints[:2], [played.heads(bone) for bone in limb.ik.shown[:2]])
-    ]
-    lost = lengths[0] / lengths[1]
-    if np.percentile(np.abs(lost - 1.0), 95) < SHORTENED:
+    root, middle, end = (played.heads(bone) for bone in limb.ik.shown)
+    goal.length.correct(slack(root, middle, end))
+    out = [np.linalg.norm(bend(*joints)[0], axis=-1) for joints in ((root, middle, end), goal.joints)]
+    if np.percentile(np.abs(out[0] - out[1]), 95) < MISBENT * goal.size:
         return False
-    goal.length.correct(lost)
     return True
 
 
