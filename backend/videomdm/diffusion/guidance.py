@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guidance: wrappers that steer a denoiser by text and by observed keypoints."""
+"""Guidance: wrappers that steer a denoiser by text and by known joints."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..camera import Camera, closest_on_ray, seen_from, to_world
+from ..camera import Camera, closest_on_ray, to_world
 from ..model.denoiser import Denoiser
-from ..model.lifter import place_root
-from ..motion.representation import decode, encode, start
+from ..motion.representation import decode, encode
 from .sampling import Denoise
+
+FAINT = 0.02  # weight of joints that nobody saw, where a body is brought to its place
 
 
 def text_guided(
@@ -57,30 +58,6 @@ def align_to_rays(positions: Tensor, camera: Camera, keypoints: Tensor, weights:
     return torch.where(weights[..., None] > 0, moved, positions)
 
 
-def place_body(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor) -> Tensor:
-    """Each frame's joints (B, T, 22, 3), moved as one to where the keypoints say that the body is.
-
-    Arguments as in :func:`align_to_rays`.
-    """
-    seen = camera.to_camera(positions)
-    root = seen[:, :, :1]
-    place = place_root(seen - root, keypoints, weights, root[:, :, 0, 2])
-    return to_world(camera, place[:, :, None] + seen - root)
-
-
-def follow(positions: Tensor, camera: Camera, keypoints: Tensor, weights: Tensor) -> Tensor:
-    """Joints (B, T, 22, 3) that obey their rays, the whole body coming along.
-
-    A predicted path drifts: steps and turns add up over the clip, and joints that nobody saw would be left behind
-    when the others move onto their rays.  So each frame's body is first put where the keypoints say it is, then
-    its seen joints move onto their rays, and the unseen ones follow by the rigid motion that fits the seen ones.
-    Arguments as in :func:`align_to_rays`.
-    """
-    body = place_body(positions, camera, keypoints, weights)
-    aligned = align_to_rays(body, camera, keypoints, weights)
-    return torch.where(weights[..., None] > 0, aligned, fit_rigid(body, aligned, weights))
-
-
 def fit_rigid(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """``source`` (B, T, J, 3) under each frame's rigid motion that best takes it to ``target`` (Kabsch, 1976).
 
@@ -97,36 +74,36 @@ def fit_rigid(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return torch.where(enough[..., None, None], moved, source)
 
 
-class KeypointGuided:
-    """Replace x0 at every step by its ray-aligned, re-encoded version (VideoMDM, "video to motion").
+class Anchored:
+    """Sampling around joints that are known: at every step x0 is replaced by a version that has them.
 
-    The representation forgets where a clip starts, and aligning moves the start; so the camera is carried
-    along: ``camera`` always is the one of the motion that :meth:`__call__` returned last.
+    VideoMDM's "video to motion" moves each joint of x0 to the closest point of its observed ray.  The depths that a
+    half-done sample has are poor, however, and a body fitted to all rays together has better ones; so seen joints
+    are put where the fit has them, and the prediction is brought there frame by frame by the rigid motion that fits
+    the seen joints, which keeps what it adds in place.
     """
 
     def __init__(
-        self,
-        denoise: Denoise,
-        camera: Camera,
-        keypoints: Tensor,
-        weights: Tensor,
-        mean: Tensor,
-        std: Tensor,
+        self, denoise: Denoise, joints: Tensor, weights: Tensor, seen: Tensor, mean: Tensor, std: Tensor
     ) -> None:
-        """``mean`` and ``std`` (D,) normalise the features; the rest is as in :func:`align_to_rays`.
+        """Denoise around known joints.
 
-        ``camera`` is the one of the motion's own coordinates: starting at the origin, facing +Z.
+        joints:  (B, T, 22, 3), starting at the origin, facing +Z.
+        weights: (B, T, 22) confidence; enters squared where predictions are brought to ``joints``.
+        seen:    (B, T, 22) from 0, left to the model, to 1, put onto ``joints``.
+        mean, std: (D,) normalise the features.
         """
         self.denoise = denoise
-        self.camera = camera
-        self.keypoints = keypoints
-        self.weights = weights
+        self.joints = joints
+        self.weights = weights**2 + FAINT
+        self.seen = seen[..., None]
         self.mean = mean
         self.std = std
+        self.free = joints
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """x0 (B, T, D) that obeys the keypoints."""
-        positions = decode(self.denoise(x, t).float() * self.std + self.mean)
-        aligned = follow(positions, self.camera, self.keypoints, self.weights)
-        self.camera = seen_from(self.camera, start(aligned))
-        return ((encode(aligned) - self.mean) / self.std).to(x.dtype)
+        """x0 (B, T, D) with the known joints; ``free`` has the prediction beside them: (B, T, 22, 3)."""
+        predicted = decode(self.denoise(x, t).float() * self.std + self.mean)
+        self.free = fit_rigid(predicted, self.joints, self.weights)
+        joined = self.free + self.seen * (self.joints - self.free)
+        return ((encode(joined) - self.mean) / self.std).to(x.dtype)
