@@ -22,7 +22,10 @@ from . import options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the interface to listen on.")
 @click.option("--model", default="base", show_default=True, help="Model to load, the default of jobs.")
 @click.option(
-    "--device", default="auto", show_default=True, help='What the model runs on: "auto", "cpu", "cuda".'
+    "--device",
+    default="auto",
+    show_default=True,
+    help='What the model runs on: "auto", "cpu", "cuda", "mps".',
 )
 @options.library
 @options.curve_dir
@@ -68,6 +71,7 @@ def serve(
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     with server:
         if server.connection.address:  # not stopped while it was starting
+            click.echo(f"Model: {server.ready.default}, on {server.ready.device or device}")
             click.echo(f"Listening on {server.connection.address}")
             click.echo(f"Connection file: {connection_file}")
             if curve_dir is not None:

@@ -22,6 +22,7 @@ import zmq
 from .. import connection, protocol
 from ..errors import UserError
 from . import security
+from .engine import Ready
 from .jobs import Client, Jobs
 from .library import Library
 from .listening import listen
@@ -40,7 +41,7 @@ class Settings:
     """How a server runs.
 
     port:     0 takes any free one.
-    model:    the default model, loaded at start; device: "auto", "cpu", "cuda".
+    model:    the default model, loaded at start; device: "auto", "cpu", "cuda", "mps".
     pipeline: "module:class" of the pipeline that the worker loads.
     curve:    folder of CURVE keys (``security.CurveKeys``), None for the loopback interface only.
     waiting:  how many jobs may wait.
@@ -122,6 +123,11 @@ class Server:
         )
         connection.write_connection(settings.connection_file, self.connection)
         self._close.callback(connection.remove_connection, settings.connection_file, self.server_id)
+
+    @property
+    def ready(self) -> Ready:
+        """Its models and what they run on; once it has started."""
+        return self._jobs.ready
 
     def run(self) -> None:
         """Serve until :meth:`stop`."""

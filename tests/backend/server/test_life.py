@@ -221,6 +221,7 @@ def test_a_fixed_port_is_taken(start_backend: Callable[..., Backend], tmp_path: 
     backend = start_backend(tmp_path, "--port", str(port), "--host", "localhost")
     assert backend.connection.address == f"tcp://127.0.0.1:{port}"
     output = backend.stop()
+    assert "Model: walker, on two legs" in output
     assert f"Listening on tcp://127.0.0.1:{port}" in output
     assert str(backend.connection_file) in output
 
