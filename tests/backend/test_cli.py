@@ -62,17 +62,14 @@ def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None
         assert word in lines[0]
 
 
-def test_help_lists_every_verb_quickly_and_loads_none() -> None:
+def test_help_lists_every_verb_and_loads_none() -> None:
     code = (
-        "import time; start = time.process_time()\n"  # other programs do not count
         "import sys; from videomdm.cli import main\n"
         "main(['--help'], standalone_mode=False)\n"
-        "print(time.process_time() - start)\n"
         "print(*sorted({'numpy', 'zmq', 'torch', 'tqdm', 'videomdm.commands'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    *helped, seconds, loaded = done.stdout.split("\n")[:-1]
-    assert float(seconds) < 0.5
+    *helped, loaded = done.stdout.split("\n")[:-1]
     assert loaded == ""
     listed = [line.split(maxsplit=1) for line in helped[helped.index("Commands:") + 1 :]]
     assert dict(listed) == cli.SUMMARIES

@@ -18,19 +18,16 @@ from .job import a_client, model_name, run, write
 @options.seed
 @options.guidance
 @options.steps
-@click.option("--samples", type=int, default=1, show_default=True, help="How many takes to make.")
-@options.model
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="File to write, .npz or .bvh; several takes are numbered.",
+    "--samples",
+    type=int,
+    default=1,
+    show_default=True,
+    help="How many takes to make; their files are numbered.",
 )
-@options.connection_file
-@options.curve_dir
-@options.library
-@options.pipeline
+@options.model
+@options.output
+@options.backend
 def generate(
     prompt: str,
     seconds: float,
@@ -40,10 +37,7 @@ def generate(
     samples: int,
     model: str,
     output: Path,
-    connection_file: Path,
-    curve_dir: Path | None,
-    library: Path | None,
-    pipeline: str,
+    backend: options.Backend,
 ) -> None:
     """Make motion from a prompt.
 
@@ -52,7 +46,7 @@ def generate(
     options.check_clip(output)
     job = protocol.TextJob(prompt, seconds, seed, guidance, steps, samples, model_name(model))
     protocol.check_job(job)
-    with a_client(connection_file, curve_dir, model, library, pipeline) as client:
+    with a_client(backend, model) as client:
         motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)

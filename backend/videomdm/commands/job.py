@@ -15,21 +15,21 @@ from ..client import Client, Event, State, StateChanged
 from ..connection import data_folder
 from ..errors import UserError
 from ..motion.clip import Motion
+from .options import Backend
 
 FIND_SECONDS = 3.0
 
 
 @contextlib.contextmanager
-def a_client(
-    connection_file: Path, curve_dir: Path | None, model: str, library: Path | None, pipeline: str
-) -> Iterator[Client]:
+def a_client(backend: Backend, model: str) -> Iterator[Client]:
     """A client of the running server, or of one that runs ``model`` for as long as the context lasts.
 
     A server knows the models of its own folders; a model given as a folder gets a server of its own.
     """
-    running = find_server(connection_file, curve_dir) if model == model_name(model) else None
+    running = find_server(backend) if model == model_name(model) else None
     if running is None:
-        with private_server(model or "base", library or data_folder() / "library", pipeline) as client:
+        library = backend.library or data_folder() / "library"
+        with private_server(model or "base", library, backend.pipeline) as client:
             yield client
     else:
         with running:
@@ -47,10 +47,10 @@ def run(client: Client, job: protocol.Job) -> list[Motion]:
         return client.generate(job, on_event=show)
 
 
-def find_server(connection_file: Path, curve_dir: Path | None) -> Client | None:
+def find_server(backend: Backend) -> Client | None:
     """A client of the running server, None where none runs; UserError where it refuses."""
     try:
-        return Client.connect(connection_file, curve_dir=curve_dir, timeout=FIND_SECONDS)
+        return Client.connect(backend.connection_file, curve_dir=backend.curve_dir, timeout=FIND_SECONDS)
     except UserError as error:
         if error.code in ("no-server", "server-died"):
             return None

@@ -22,17 +22,8 @@ from .job import a_client, model_name, run, write
     "--fps", type=float, help="Frame rate of a folder or list of keypoints that does not tell its own."
 )
 @options.model
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="File to write, .npz or .bvh.",
-)
-@options.connection_file
-@options.curve_dir
-@options.library
-@options.pipeline
+@options.output
+@options.backend
 def lift(
     keypoints: Path,
     prompt: str,
@@ -42,10 +33,7 @@ def lift(
     fps: float | None,
     model: str,
     output: Path,
-    connection_file: Path,
-    curve_dir: Path | None,
-    library: Path | None,
-    pipeline: str,
+    backend: options.Backend,
 ) -> None:
     """Turn the 2D KEYPOINTS of footage into 3D motion.
 
@@ -60,7 +48,7 @@ def lift(
         seen.trimmed(), prompt=prompt, seed=seed, guidance=guidance, steps=steps, model=model_name(model)
     )
     protocol.check_job(job)
-    with a_client(connection_file, curve_dir, model, library, pipeline) as client:
+    with a_client(backend, model) as client:
         motions = run(client, job)
     for path in write(output, motions):
         click.echo(path)

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +25,13 @@ guidance = click.option(
 )
 steps = click.option(
     "--steps", type=int, default=20, show_default=True, help="Denoising steps; more are slower."
+)
+output = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write, .npz or .bvh.",
 )
 model = click.option("--model", default="", help="Model to use, by name or folder.  [default: the server's]")
 connection_file = click.option(
@@ -47,6 +58,32 @@ pipeline = click.option(
     hidden=True,
     help="module:class of the pipeline that the server runs.",
 )
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a verb finds a running server, and how it starts one of its own where none runs."""
+
+    connection_file: Path
+    curve_dir: Path | None
+    library: Path | None
+    pipeline: str
+
+
+def backend(verb: Callable[..., None]) -> Callable[..., None]:
+    """The options that make a :class:`Backend`, which the verb gets as ``backend``."""
+
+    @connection_file
+    @curve_dir
+    @library
+    @pipeline
+    @functools.wraps(verb)
+    def with_backend(
+        connection_file: Path, curve_dir: Path | None, library: Path | None, pipeline: str, **others: Any
+    ) -> None:
+        verb(backend=Backend(connection_file, curve_dir, library, pipeline), **others)
+
+    return with_backend
 
 
 def check_clip(output: Path) -> None:

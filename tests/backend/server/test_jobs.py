@@ -260,9 +260,7 @@ def test_a_timeout_cancels(client: Client, backend: Backend) -> None:
     with pytest.raises(UserError) as caught:
         client.generate(text("an endless one walks slowly", steps=1000), timeout=1.0)
     assert caught.value.code == "timeout"
-    started = time.monotonic()
-    client.generate(text("a man walks"), timeout=WAIT)
-    assert time.monotonic() - started < 10
+    client.generate(text("a man walks"), timeout=WAIT)  # the endless one would take 100 s
 
 
 def test_cancelled_is_raised_by_generate(client: Client) -> None:
