@@ -8,6 +8,8 @@ stands here.  A :class:`videomdm.errors.UserError` becomes one line on stderr an
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -92,6 +94,9 @@ def _installed() -> dict[str, EntryPoint]:
 @click.version_option(__version__, prog_name="videomdm")
 def main() -> None:
     """Words and ordinary video become 3D human motion."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path that the console cannot show is no error
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -156,6 +156,19 @@ def test_generate_uses_the_running_server(videomdm: Run, backend: Backend, tmp_p
     assert backend.runs(prompt)
 
 
+def test_a_console_that_cannot_show_a_path_is_no_error(
+    backend: Backend, walker_environment: Callable[[Path], dict[str, str]], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, "generate", "he walks", "-o", str(tmp_path / "跳.npz")],
+        env=walker_environment(backend.folder) | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout[-11:]) == (0, rb"\u8df3.npz" + b"\n")
+    assert (tmp_path / "跳.npz").exists()
+
+
 def test_failures_of_a_job_are_one_line(videomdm: Run, backend: Backend, tmp_path: Path) -> None:
     def generate(prompt: str, *options: str) -> subprocess.CompletedProcess[str]:
         done = videomdm("generate", prompt, *options, "-o", "walk.npz", data=backend.folder)

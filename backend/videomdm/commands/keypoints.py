@@ -70,7 +70,7 @@ def keypoints(
         raise UserError(f"There is no file or folder {source}.", "Check the path.")
     for path in filter(None, (output, overlay)):
         check_writable(path)
-    if source.resolve() in {path.resolve() for path in (output, overlay) if path is not None}:
+    if any(path is not None and path.exists() and path.samefile(source) for path in (output, overlay)):
         raise UserError(f"{source} would be overwritten.", "Choose another name for the output.")
     if formats.is_keypoint_source(source):
         if overlay is not None:

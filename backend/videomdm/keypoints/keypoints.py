@@ -57,8 +57,8 @@ class Keypoints:
             raise ValueError("points or confidence hold NaN or infinite values")
         if (confidence < 0).any() or (confidence > 1).any():
             raise ValueError("confidence must lie between 0 and 1")
-        if not 0 < self.fps < 1000:
-            raise ValueError(f"fps must lie between 0 and 1000, not {self.fps}")
+        if not 1 <= self.fps < 1000:
+            raise ValueError(f"fps must lie between 1 and 1000, not {self.fps}")
         if not (1 <= self.width <= MAX_IMAGE_SIDE and 1 <= self.height <= MAX_IMAGE_SIDE):
             raise ValueError(f"width and height must lie between 1 and {MAX_IMAGE_SIDE} pixels")
         points[confidence == 0] = 0

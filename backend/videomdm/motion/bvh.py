@@ -211,7 +211,7 @@ def _parse_motion(text: str, width: int, name: str) -> tuple[float, np.ndarray]:
         frames, frame_time = int(header[1]), Decimal(header[2])
     except (ValueError, ArithmeticError):
         raise _broken(name, f"its frame time {header[2][:20]!r} is not a number") from None
-    if not (frame_time.is_finite() and Decimal("0.001") <= frame_time <= 10):
+    if not (frame_time.is_finite() and Decimal("0.001") <= frame_time <= 1):
         raise _broken(name, f"its frame time of {frame_time:g} s is impossible")
     if frames == 0:
         raise _broken(name, "it holds no frames")

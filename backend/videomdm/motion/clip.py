@@ -55,8 +55,8 @@ class Motion:
             raise ValueError(f"positions must be (T, 22, 3) with T > 0, not {positions.shape}")
         if not np.isfinite(positions).all():
             raise ValueError("positions hold NaN or infinite values")
-        if not 0 < self.fps < 1000:
-            raise ValueError(f"fps must lie between 0 and 1000, not {self.fps}")
+        if not 1 <= self.fps < 1000:
+            raise ValueError(f"fps must lie between 1 and 1000, not {self.fps}")
         object.__setattr__(self, "positions", positions)
         if self.contacts is None:
             from .representation import foot_contacts

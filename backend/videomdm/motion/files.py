@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,12 +30,27 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o666))
         yield temporary
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror or error}).", _WRITE_ADVICE) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path) -> None:
+    """``os.replace``; on Windows again for a second while another program has one of the files open.
+
+    Virus scanners look at every new file there, and clients read the connection file at any time.
+    """
+    for wait in (0.01, 0.05, 0.2, 0.8) if os.name == "nt" else ():
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            time.sleep(wait)
+        else:
+            return
+    os.replace(source, target)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, private: bool = False) -> Path:

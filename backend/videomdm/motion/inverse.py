@@ -171,6 +171,7 @@ def _fit(rest: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _kabsch(rest: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Quaternions (..., T, 4) of the turns that bring ``rest`` (..., N, 3) nearest to ``observed`` (..., T, N, 3)."""
     covariance = np.swapaxes(observed, -1, -2) @ rest
     u, _, vt = np.linalg.svd(covariance)
     mirror = np.ones((*u.shape[:-2], 1, 3))

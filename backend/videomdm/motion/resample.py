@@ -25,7 +25,7 @@ def resample(motion: Motion, fps: float) -> Motion:
     Features are dropped: they hold velocities per frame, encode the new positions again.  UserError where
     ``fps`` is no usable frame rate.
     """
-    if not 0 < fps < 1000:
+    if not 1 <= fps < 1000:
         raise UserError(f"{fps:g} frames per second is no usable frame rate.", "Give a rate from 1 to 240.")
     if fps == motion.fps:
         return motion

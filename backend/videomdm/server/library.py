@@ -103,7 +103,7 @@ class Library:
         """Give every folder without a row its row, and remove what a dead process left half-written."""
         known = {job for (job,) in self._index.execute("SELECT job FROM takes")}
         for folder in self._takes.iterdir():
-            if folder.name.startswith(".new-") and folder.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+            if folder.name.startswith(".new-") and _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             if folder.name in known or not re.fullmatch(r"[0-9a-f]{32}", folder.name):
                 continue
@@ -123,6 +123,13 @@ class Library:
                 f"INSERT OR IGNORE INTO takes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (job, created, model, first.caption, len(motions), len(first), first.fps),
             )
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        return folder.stat().st_mtime < time.time() - ABANDONED_SECONDS
+    except OSError:
+        return False  # another server has just given the take its name
 
 
 def _connect(path: Path) -> sqlite3.Connection:
