@@ -53,7 +53,7 @@ class FitConfig:
     acceleration: float = 0.04
     root: float = 0.3
     proportions: float = 0.06
-    slide: float = 0.02
+    slide: float = 0.012
     height: float = 0.02
     gravity: float = 0.03
 
@@ -103,7 +103,8 @@ _MIRRORED_BONES = torch.tensor(MIRROR[1:]) - 1
 _FEET = list(CONTACT_JOINTS)
 # Heights of ankles and toes of somebody who stands, over the training clips.
 RESTING = torch.tensor([0.068 if "ankle" in JOINT_NAMES[joint] else 0.014 for joint in CONTACT_JOINTS])
-_RESTING_SPEED, _RESTING_HEIGHT = 0.35, 0.08  # m/s, m: beyond these a foot counts little as resting
+# Beyond these a foot counts little as resting: m/s across and along the ray, where speed is poorly seen, and m.
+_RESTING_ACROSS, _RESTING_ALONG, _RESTING_HEIGHT = 0.5, 1.0, 0.1
 _INDEPENDENT = 10.0  # frames in which errors are one and the same
 
 
@@ -171,10 +172,12 @@ class _Terms:
         moved = torch.cat([feet[:1], feet, feet[-1:]])
         between = torch.full((len(feet), 1), 2.0)
         between[[0, -1]] = 1.0
-        speed = (moved[2:] - moved[:-2]).norm(dim=-1) * FPS / between
+        velocity = (moved[2:] - moved[:-2]) * FPS / between[..., None]
+        along = (velocity * F.normalize(feet, dim=-1)).sum(-1) ** 2
+        across = velocity.square().sum(-1) - along
         above = (height - torch.quantile(height.amin(1), 0.2)).clamp(min=0)
-        rest = torch.exp(-((speed / _RESTING_SPEED) ** 2) - (above / _RESTING_HEIGHT) ** 2)
-        self.resting = rest * self.seen_feet
+        unlike = across / _RESTING_ACROSS**2 + along / _RESTING_ALONG**2 + (above / _RESTING_HEIGHT) ** 2
+        self.resting = torch.exp(-unlike) * self.seen_feet
 
     def __call__(self, body: _Body) -> Tensor:
         config, joints = self.config, body.joints()

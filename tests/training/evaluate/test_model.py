@@ -44,7 +44,8 @@ def judge(train: Train, tmp_path_factory):
 @pytest.fixture(scope="module")
 def asked(judge):
     """What a short evaluation is asked for."""
-    return ("--limit", "5", "--seed", "5", "--replications", "3", "--evaluator", judge)
+    quick = ("--lift", "steps=2", "--lift", "samples=1")
+    return ("--limit", "5", "--seed", "5", "--replications", "3", "--evaluator", judge, *quick)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +61,18 @@ def test_all_three_parts_are_measured(evaluation, small):
     columns = {section["title"]: section["columns"] for section in data["sections"]}
     assert {title: list(parts) for title, parts in columns.items()} == {
         "The lifter alone": ["val", "test"],
-        "Lifting with the prior": ["lifter alone", "with the prior", "truth"],
+        "Lifting with the prior": ["lifter alone", "fitted", "with the prior", "truth"],
+        "Lifting with the prior, much hidden": ["lifter alone", "fitted", "with the prior", "truth"],
         "Words to motion": ["real", "half of the real", small.name],
     }
     figures = [f for parts in columns.values() for column in parts.values() for f in column.values()]
     assert all(math.isfinite(f["mean"]) and math.isfinite(f["interval"]) for f in figures)
     assert all(0 < f["count"] <= 5 for f in figures)
     assert data["settings"]["seed"] == 5 and data["settings"]["denoising steps"] == 20
+    lifted = columns["Lifting with the prior"]
+    assert (
+        lifted["lifter alone"]["bone_drift"]["mean"] > 1e-3 > lifted["with the prior"]["bone_drift"]["mean"]
+    )
     alone = columns["The lifter alone"]["val"]
     assert alone["mpjpe"]["count"] == 5
     assert 0 < alone["pa_mpjpe"]["mean"] < alone["mpjpe"]["mean"] < 1
@@ -111,6 +117,30 @@ def test_models_stand_side_by_side_and_parts_can_be_left_out(train: Train, small
     first, again, other = (section["columns"][key] for key in (name, f"{name} (2)", "other"))
     assert first == again == other  # the same weights under three names
     assert data["settings"]["split of the captions"] == "val" and "camera" not in data["settings"]
+
+
+def test_other_ways_to_lift_can_be_measured(train: Train, small, pack_file, tmp_path):
+    ways = ("--lift", "steps=2", "--lift", "samples=1", "--lift", "fit.observed=0.05")
+    train(
+        "evaluate",
+        small,
+        pack_file,
+        "-o",
+        tmp_path,
+        "--part",
+        "prior",
+        "--split",
+        "val",
+        "--limit",
+        "2",
+        *ways,
+    )
+    data = json.loads((tmp_path / "evaluation.json").read_text())
+    assert [section["columns"]["fitted"]["mpjpe"]["count"] for section in data["sections"]] == [2, 2]
+    told = data["settings"]
+    assert (told["lift steps"], told["lift samples"], told["lift fit.observed"]) == (2, 1, 0.05)
+    result = train("evaluate", small, pack_file, "-o", tmp_path, "--lift", "speed=2", status=2)
+    assert "speed" in result.output
 
 
 def test_a_model_without_a_lifter_is_measured_on_what_it_can(train: Train, small, pack_file, asked, tmp_path):

@@ -40,7 +40,7 @@ _pack = click.argument("pack", type=click.Path(path_type=Path))
     type=click.Choice(["test", "val", "beside_test"]),
     default="test",
     show_default=True,
-    help="Whose captions to ask for.",
+    help="Which clips to lift, and whose captions to ask for.",
 )
 @click.option(
     "--replications",
@@ -58,6 +58,13 @@ _pack = click.argument("pack", type=click.Path(path_type=Path))
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of clips, views, noise."
 )
 @click.option(
+    "--lift",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Lift with another setting, such as prior=0.5 or fit.observed=0.02.",
+)
+@click.option(
     "--evaluator",
     type=click.Path(path_type=Path),
     help="File of another evaluator than the one that ships with the package.",
@@ -72,13 +79,20 @@ def evaluate(
     replications: int,
     limit: int | None,
     seed: int,
+    overrides: tuple[str, ...],
     evaluator: Path | None,
 ) -> None:
     """Measure MODEL (name or folder) on PACK's held-out clips: lifting, lifting with the prior, words to motion."""
+    from videomdm.lifting import LiftSettings
+
+    from ..configuration import load_config
     from .model import PARTS, EvaluationSettings
     from .model import evaluate as evaluate_model
 
-    settings = EvaluationSettings(parts or PARTS, beside, split, limit or 0, replications, seed, evaluator)
+    lift = load_config(LiftSettings, None, overrides)
+    settings = EvaluationSettings(
+        parts or PARTS, beside, split, limit or 0, replications, seed, evaluator, lift
+    )
     report = evaluate_model(model, pack, settings)
     click.echo(report.markdown())
     for path in report.write(folder):

@@ -7,38 +7,33 @@ VideoMDM draws them, and a detector's errors.  Every number comes from the seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from tqdm import tqdm
 
-from videomdm.camera import Camera
-from videomdm.diffusion.guidance import text_guided
 from videomdm.errors import UserError
-from videomdm.lifting import Footage, LiftSettings, first_guess, lift_footage
+from videomdm.lifting import LiftSettings
 from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
-from ..clips import Batch
 from ..datasets.pack import Pack, Segment
-from ..sources import position_clips, usable
-from ..views import CameraConfig, DetectorConfig, View, observe, sample_cameras
-from . import lifting, physical
+from ..sources import usable
+from ..views import CameraConfig, DetectorConfig
+from . import lifting
 from .evaluator import FrozenEvaluator
 from .figures import Report, Section, summarise
+from .prior import MUCH_HIDDEN, prior_sections, seen_clips
 from .sampling import SamplingSettings
 from .words import WordsSettings, words_section
 
 PARTS = ("lifter", "prior", "words")
 SPLITS = ("test", "val", "beside_test")
 TEACHER_CLIPS, LIFTED_CLIPS = 128, 20  # of a split, where no limit is given
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -47,10 +42,11 @@ class EvaluationSettings:
 
     parts:        of ``PARTS``.
     beside:       further models (names or folders) for a column each in the table of words to motion.
-    split:        where the captions of words to motion are from.
+    split:        where the lifted clips and the captions of words to motion are from.
     limit:        clips in each part; 0 takes 128 for the lifter, 20 for the prior, and the whole split for words.
     replications: of words to motion.
     evaluator:    file of another evaluator than the one that ships with the package.
+    lift:         how footage is lifted; its seed and window are the evaluation's and the model's.
     """
 
     parts: Sequence[str] = PARTS
@@ -60,6 +56,7 @@ class EvaluationSettings:
     replications: int = 20
     seed: int = 0
     evaluator: Path | None = None
+    lift: LiftSettings = field(default_factory=LiftSettings)
 
 
 def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
@@ -77,9 +74,10 @@ def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
         splits = {split: _held_out(data, split, limit or TEACHER_CLIPS, seed) for split in ("val", "test")}
         sections.append(lifter_section(pipeline.lifter, data, splits, pipeline.device, seed))
     if "prior" in footage:
-        sections.append(
-            prior_section(pipeline, data, _held_out(data, "val", limit or LIFTED_CLIPS, seed), seed)
-        )
+        chosen = _held_out(data, settings.split, limit or LIFTED_CLIPS, seed)
+        sections += prior_sections(pipeline, data, chosen, seed, settings.lift)
+        facts |= {"split of the lifted clips": settings.split, "hidden detector": _told(MUCH_HIDDEN)}
+        facts |= {f"lift {name}": value for name, value in _plain(settings.lift).items()}
     if footage:
         facts |= {"camera": _told(CameraConfig()), "detector": _told(DetectorConfig())}
     if "words" in settings.parts:
@@ -125,7 +123,7 @@ def lifter_section(
     columns = {}
     for split, segments in splits.items():
         rows: list[dict[str, float]] = []
-        for batch, view in _views(data, segments, device, seed, f"lifter, {split}"):
+        for batch, view in seen_clips(data, segments, device, seed, f"lifter, {split}"):
             with torch.inference_mode():
                 lifted = lifter(view.keypoints, view.confidence, batch.mask)
             truth = view.camera.to_camera(batch.frames["positions"])
@@ -140,65 +138,12 @@ def lifter_section(
     return Section("The lifter alone", notes, columns)
 
 
-def prior_section(pipeline: Pipeline, data: Pack, segments: Sequence[Segment], seed: int) -> Section:
-    """The lifter alone and with guided sampling, both against the truth in a level world."""
-    assert pipeline.lifter is not None
-    text, mask = pipeline.encoder([""])
-    denoise = text_guided(pipeline.denoiser, text.to(pipeline.device), mask.to(pipeline.device), 1.0)
-    settings = LiftSettings(
-        seed=seed, steps=SamplingSettings().steps, window=pipeline.denoiser.config.max_frames
-    )
-    alone: list[dict[str, float]] = []
-    guided: list[dict[str, float]] = []
-    real: list[dict[str, float]] = []
-    for batch, view in _views(data, segments, pipeline.device, seed, "lifting with the prior"):
-        for i, n in enumerate(batch.lengths.tolist()):
-            footage = Footage(view.keypoints[i, :n], view.confidence[i, :n])
-            truth = batch.frames["positions"][i, :n].cpu().numpy()
-            guess, _ = first_guess(footage, pipeline.lifter, settings.window, settings.overlap)
-            sampled = lift_footage(
-                footage, pipeline.lifter, denoise, pipeline.schedule, pipeline.mean, pipeline.std, settings
-            )
-            alone.append(_in_world(guess, truth))
-            guided.append(_in_world(sampled, truth))
-            real.append(_plausibility(truth))
-    columns = {
-        "lifter alone": summarise(alone),
-        "with the prior": summarise(guided),
-        "truth": summarise(real),
-    }
-    notes = (
-        "The same synthetic keypoints, no words.  Each motion is turned about the vertical as a whole to fit the "
-        "truth best; errors of the pose are about the root, the root's path starts at the true place."
-    )
-    return Section("Lifting with the prior", notes, columns)
-
-
-def _in_world(positions: Tensor, truth: np.ndarray) -> dict[str, float]:
-    turned = lifting.turn_onto(positions.cpu().numpy(), truth)
-    errors = lifting.measure(turned, truth, FPS)
-    return errors | {"path": lifting.path_error(turned, truth)} | _plausibility(turned)
-
-
-def _plausibility(positions: np.ndarray) -> dict[str, float]:
-    measured = physical.measure(positions, FPS)
-    return {name: measured[name] for name in ("foot_skate", "jerk")}
-
-
-def _views(
-    data: Pack, segments: Sequence[Segment], device: torch.device, seed: int, words: str
-) -> Iterator[tuple[Batch, View]]:
-    """Batches of clips of similar length, each clip seen by one camera."""
-    clips = position_clips(data, segments, device)
-    generator = torch.Generator(device).manual_seed(seed)
-    with tqdm(total=len(clips), desc=words, unit="clip") as bar:
-        for index in clips.order.split(BATCH):
-            batch = clips.batch(index)
-            positions = batch.frames["positions"]
-            camera: Camera = sample_cameras(positions, batch.mask, generator, CameraConfig())
-            yield batch, observe(positions, camera, generator, DetectorConfig())
-            bar.update(len(index))
-
-
 def _told(config: CameraConfig | DetectorConfig) -> str:
     return ", ".join(f"{name} {value}" for name, value in vars(config).items())
+
+
+def _plain(settings: LiftSettings) -> dict[str, object]:
+    """What decides lifting, as facts of a report."""
+    values = asdict(settings)
+    fit = {f"fit.{name}": value for name, value in values.pop("fit").items()}
+    return {name: value for name, value in (values | fit).items() if name not in ("seed", "window")}
