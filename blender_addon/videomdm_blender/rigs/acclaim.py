@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CMU motion capture database with its own names (Acclaim ASF), which name each bone by its anatomy."""
+"""The CMU motion capture database with its own names (Acclaim ASF), which name each bone by its anatomy.
+
+Its hierarchy section is the same for all subjects: lhipjoint and rhipjoint lie between the root and the thighs.
+"""
 
 from .family import Family
 

@@ -2,6 +2,8 @@
 """Auto-Rig Pro: the animator's controls ("c_"), or the deforming bones as its exporter leaves them.
 
 Names and the meaning of ``ik_fk_switch`` (0 is IK, 1 is FK) are those that the add-on's public users agree on.
+Of exported skeletons there are two: in the humanoid ones a limb's halves are "stretch" bones beside which the
+"twist" bones hang, in the others the twist bones are the half of the limb that lies in the chain.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ FAMILY = Family(
         "neck": "neck.x",
         "head": "head.x",
         "collar": "shoulder.@",
-        "upper_arm": "arm_stretch.@",
-        "forearm": "forearm_stretch.@",
+        "upper_arm": "c_arm_twist_offset.@|arm_twist.@ arm_stretch.@",
+        "forearm": "forearm_stretch.@ forearm_twist.@",
         "hand": "hand.@",
-        "thigh": "thigh_stretch.@",
-        "shin": "leg_stretch.@",
+        "thigh": "thigh_twist.@ thigh_stretch.@",
+        "shin": "leg_stretch.@ leg_twist.@",
         "foot": "foot.@",
         "toe": "toes_01.@",
     },

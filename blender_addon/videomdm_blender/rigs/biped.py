@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""3ds Max Biped ("Bip01", "Bip001", "Biped"...)."""
+"""3ds Max Biped ("Bip01", "Bip001", "Biped"...), and the Source engine's ("ValveBiped.Bip01_") with its "Head1".
+
+Names and numbering are 3ds Max's own.  With a triangle pelvis, as a rule, the thighs hang on the spine; the collars
+hang on the neck or on the spine.
+"""
 
 from .family import Family
 
@@ -11,7 +15,7 @@ FAMILY = Family(
         "hips": "Pelvis",
         "spine": "Spine Spine1 Spine2 Spine3 Spine4",
         "neck": "Neck Neck1 Neck2",
-        "head": "Head",
+        "head": "Head|Head1",
         "collar": "@Clavicle",
         "upper_arm": "@UpperArm",
         "forearm": "@Forearm",

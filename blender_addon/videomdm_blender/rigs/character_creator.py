@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reallusion's Character Creator 3 and 4, iClone."""
+"""Reallusion's Character Creator 3 and 4, iClone, ActorCore and AccuRig.
+
+The same names in all of them, with "CC_Base_" before them or without; "RL_BoneRoot" above.  The hip carries the
+pelvis (the legs) and the waist; twist and share bones hang beside the limbs.
+"""
 
 from .family import Family
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Daz: Genesis 3 and 8 (bones in halves that share the twist), Genesis 1 and 2, and Poser-like BVH names."""
+"""Daz: Genesis 3 and 8 (bones in halves that share the twist), Genesis 1 and 2, and Poser-like BVH names.
+
+The names are those of the figures themselves; the twist half lies in the chain ("lShldrBend", "lShldrTwist",
+"lForearmBend").
+"""
 
 from .family import Family
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Daz Genesis 9."""
+"""Daz Genesis 9: hip carries pelvis (the legs) and spine1 (the rest); twist bones hang beside the limbs.
+
+The names are those of the figure itself, which exporters to Unreal and Blender agree on.
+"""
 
 from .family import Family
 

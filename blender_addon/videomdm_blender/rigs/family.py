@@ -12,9 +12,10 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 
 from ..retarget.rig import Carrier, Mapping, RigRest
-from ..retarget.slots import REQUIRED, SIDES, SLOTS
+from ..retarget.slots import CENTRE_SLOTS, CHAINS, REQUIRED, SIDES, SLOTS
 from .names import plain, side_first, without_number
 from .trunk import with_numbered_trunk, with_whole_trunk
 
@@ -64,6 +65,7 @@ class Family:
                     best = slots
         if not best:
             return None
+        best = in_line(rest, best)
         if not self.controls:
             best = (with_numbered_trunk if self.numbered else with_whole_trunk)(rest, best)
         return self.complete(rest, best)
@@ -116,6 +118,24 @@ class Family:
             elif slot in REQUIRED:
                 return {}
         return slots
+
+
+def in_line(rest: RigRest, slots: AnyMapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The slots without bones that hang beside a limb, where other rigs of the family have them in the limb.
+
+    Kept are those on which the next part of the limb hangs; of the last part those that hang on its first.
+    """
+    kept = dict(slots)
+    for chain in CHAINS:
+        limb = [slot for slot in chain if slot in slots and slot not in CENTRE_SLOTS]
+        for slot, after in zip_longest(limb, limb[1:]):
+            first, *more = slots[slot]
+            if after:
+                line = rest.ancestors(slots[after][0])
+                kept[slot] = tuple(bone for bone in slots[slot] if bone in line) or slots[slot]
+            else:
+                kept[slot] = (first, *(bone for bone in more if first in rest.ancestors(bone)))
+    return kept
 
 
 @lru_cache(maxsize=16)

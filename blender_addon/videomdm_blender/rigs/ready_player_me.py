@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ready Player Me: Mixamo's names without a prefix, with eyes and ends that Mixamo's own characters lack."""
+"""Ready Player Me: Mixamo's names without a prefix, with eyes and ends that Mixamo's own characters lack.
+
+The platform's avatar standard names the whole hierarchy.
+"""
 
 from .family import Family
 

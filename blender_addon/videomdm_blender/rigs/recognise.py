@@ -14,6 +14,9 @@ from .families import FAMILIES, family_called
 from .structure import by_structure
 from .vrm import from_humanoid
 
+PIECE = 3  # bones that make a piece of a body; fewer are controls, props, eyes
+PIECES_NAMED = 4
+
 
 def recognise(
     rest: RigRest, humanoid: AnyMapping[str, str] | None = None, name: str = "The armature"
@@ -33,11 +36,41 @@ def recognise(
     built = by_structure(rest)
     if built is not None and not problems(rest, built):
         return built
-    raise UserError(
-        f"{name} does not look like a human body with two arms and two legs.",
-        "Use a humanoid rig, or give a mapping file that names its bones.",
-        "no-humanoid",
+    raise _refusal(rest, matches, name)
+
+
+def _refusal(rest: RigRest, matches: list[Mapping], name: str) -> UserError:
+    """Why a rig cannot be mapped: what keeps its names from being used, or its pieces, or that it is no body."""
+    by_hand = "Use a humanoid rig, or say which bone is which: in the panel Mapping, or in a mapping file."
+    if matches:
+        nearest = max(matches, key=lambda mapping: _rank(rest, mapping))
+        family = family_called(nearest.family)
+        assert family is not None
+        wrong = " ".join(problems(rest, nearest))
+        message = f"{name} has the bone names of {family.title}, but its bones do not make a body: {wrong}"
+        return UserError(
+            message, "Correct the rig, or say which bone is which in the panel Mapping.", "no-humanoid"
+        )
+    pieces = [
+        bone for bone, parent in enumerate(rest.parents) if parent < 0 and _carries(rest, bone) >= PIECE
+    ]
+    if len(pieces) > 1:
+        loose = ", ".join(repr(rest.names[bone]) for bone in pieces[:PIECES_NAMED])
+        more = len(pieces) - PIECES_NAMED
+        return UserError(
+            f"{name} is in pieces, which do not move together: {loose}{f' and {more} more' if more > 0 else ''} "
+            "hang on no other bone.",
+            "Parent arms and legs to the body, keeping their offset, and try again.",
+            "in-pieces",
+        )
+    return UserError(
+        f"{name} does not look like a human body with two arms and two legs.", by_hand, "no-humanoid"
     )
+
+
+def _carries(rest: RigRest, bone: int) -> int:
+    """How many bones there are from a bone on."""
+    return 1 + sum(_carries(rest, child) for child in rest.children[bone])
 
 
 def _rank(rest: RigRest, mapping: Mapping) -> tuple[bool, int, bool]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SMPL and its relatives: each bone has the name of the joint at which it begins, so the thigh is "L_Hip"."""
+"""SMPL and its relatives: each bone has the name of the joint at which it begins, so the thigh is "L_Hip".
+
+The joint names are those of the models' papers and code; the FBX characters have "m_avg_" or "f_avg_" before them.
+"""
 
 from .family import Family, Names
 
@@ -21,4 +24,6 @@ _NAMES: Names = {
 FAMILY = Family(key="smpl", title="SMPL", sides=("L", "R"), names=_NAMES)
 
 # SMPL-X writes the sides out; so do this project's own BVH files.
-LONG_NAMES = Family(key="smplx", title="SMPL-X", sides=("left", "right"), names=_NAMES)
+LONG_NAMES = Family(
+    key="smplx", title="SMPL-X", sides=("left", "right"), names=_NAMES, marks=("left_hip", "right_hip")
+)

@@ -9,7 +9,7 @@ how the character lies in the scene and in which unit it is counted makes no dif
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -31,6 +31,9 @@ TOE = 0.3  # cosine: a bone below the foot that points less to the front is a he
 BESIDE = 0.7  # toes that point to the front at least so much as the foremost lie beside it
 HEAD_LENGTH = 1.3  # a last bone that is shorter than this times the step to it is an end, not a head
 FACE = 4  # a bone above the arms with so many children carries a face: it is the head
+HEADLESS = (
+    0.7  # what a body loses by having no head above its arms: plaits on the head may be longer than arms
+)
 NEARER = 0.01  # of a leg: by how much nearer to the hip joints a bone must be to be the hips instead
 
 
@@ -173,7 +176,8 @@ class _Body:
         hips = _hips(tree, meeting, np.asarray(hip_joints.mean(axis=0)), NEARER * sizes[0])
         spine = tuple(tree.between(hips, carriers[1]))
         score = leg_pair.score + arm_pair.score
-        return cls(tree, legs, arms, (hips,), spine, across / width, up, length + sizes[0], score)
+        body = cls(tree, legs, arms, (hips,), spine, across / width, up, length + sizes[0], score)
+        return body if body.trunk()["head"] else replace(body, score=HEADLESS * score)
 
     def trunk(self) -> dict[str, tuple[int, ...]]:
         """Spine, neck and head."""

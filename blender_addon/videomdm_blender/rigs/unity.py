@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unity's humanoid names."""
+"""Unity's humanoid: the names of its ``HumanBodyBones``, as avatars and exporters take them over for their bones."""
 
 from .family import Family
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rigs with their true mappings as plain data: made of numbers, of the shared data, and Rigify's."""
+"""Rigs with their true mappings as plain data: made of numbers, of known kinds, of the shared data, and Rigify's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.blender_addon.support.known_rigs import KINDS, known_rig
 from tests.blender_addon.support.rigs import A_POSE, T_POSE, body
 from tests.blender_addon.support.true_mappings import RIGIFY, RIGIFY_META, SHARED
 from tests.blender_addon.support.variants import Case, mannequin
 
 OWN = ("mannequin", "T-pose of numbers", "A-pose of numbers")
 RIGIFY_RIGS = ("rigify basic", "rigify human", "rigify basic generated")
+KNOWN = tuple(KINDS)
 HIERARCHIES = (*OWN, *SHARED, *RIGIFY_RIGS[:2])
 
 
@@ -28,6 +30,8 @@ def case_of(request: pytest.FixtureRequest) -> Callable[[str], Case]:
             elif name in OWN:
                 rest, mapping = body(T_POSE if name.startswith("T") else A_POSE)
                 known[name] = Case(rest, dict(mapping.slots))
+            elif name in KINDS:
+                known[name] = known_rig(name)
             elif name in SHARED:
                 request.getfixturevalue("bpy")
                 known[name] = _shared(request.getfixturevalue("shared_data") / "rigs" / name)

@@ -185,3 +185,30 @@ def test_what_is_no_humanoid_is_refused_in_a_sentence() -> None:
     with pytest.raises(UserError, match="Fish does not look like a human body") as caught:
         recognise(legless, name="Fish")
     assert caught.value.code == "no-humanoid" and caught.value.advice
+
+
+def cut(rest: RigRest, *bones: str) -> RigRest:
+    """Bones that hang on nothing any more."""
+    loose = [rest.index(bone) for bone in bones]
+    return replace(rest, parents=tuple(-1 if i in loose else parent for i, parent in enumerate(rest.parents)))
+
+
+def test_a_body_in_pieces_is_refused_in_a_sentence() -> None:
+    """Loose legs would stay behind when the hips walk away, whichever bones they are."""
+    rest, mapping = body()
+    case = nonsense(Case(cut(rest, *(mapping.first(f"{side}_thigh") for side in SIDES)), dict(mapping.slots)))
+    with pytest.raises(UserError, match=r"The armature is in pieces, .* hang on no other bone") as caught:
+        recognise(case.rest)
+    for slot in ("hips", "left_thigh", "right_thigh"):
+        assert repr(case.truth[slot][0]) in caught.value.message
+    assert "Parent arms and legs" in caught.value.advice and caught.value.code == "in-pieces"
+
+
+def test_names_that_fit_bones_that_do_not_are_said() -> None:
+    mixamo = family_called("mixamo")
+    assert mixamo is not None
+    rest, _ = rig_of(mixamo)
+    with pytest.raises(
+        UserError, match=r"names of Mixamo, .* 'LeftUpLeg' \(left thigh\) does not hang on 'Hips'"
+    ):
+        recognise(cut(rest, "LeftUpLeg"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.blender_addon.rigs.conftest import HIERARCHIES, OWN
+from tests.blender_addon.rigs.conftest import HIERARCHIES, KNOWN, OWN
 from tests.blender_addon.support.variants import (
     VARIANTS,
     Case,
@@ -37,6 +37,24 @@ def assert_right(case: Case) -> None:
     assert problems(case.rest, found) == []
 
 
+FAMILIES = {
+    "Character Creator": "character-creator",
+    "Genesis 9": "daz9",
+    "Genesis 8": "daz",
+    "SMPL": "smpl",
+    "SMPL-X": "smplx",
+    "Acclaim": "acclaim",
+    "Unity": "unity",
+    "Ready Player Me": "ready-player-me",
+    "Auto-Rig Pro": "auto-rig-pro",
+    "Auto-Rig Pro, universal": "auto-rig-pro",
+    "3ds Max Biped": "biped",
+    "Source engine": "biped",
+}
+# Without names, another bone on the foot is as good a toe as the one that was taken away.
+MORE_ON_FEET = ("Character Creator", "Genesis 9", "Genesis 8")
+
+
 def test_there_are_enough_variants_even_without_other_rigs() -> None:
     assert len(VARIANTS) * len(OWN) >= 40
 
@@ -45,6 +63,33 @@ def test_there_are_enough_variants_even_without_other_rigs() -> None:
 @pytest.mark.parametrize("name", HIERARCHIES)
 def test_every_variant_is_mapped_right(case_of: Callable[[str], Case], name: str, variant: str) -> None:
     assert_right(VARIANTS[variant](case_of(name)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_variant_of_a_known_kind_is_mapped_right(
+    case_of: Callable[[str], Case], name: str, variant: str
+) -> None:
+    if name in MORE_ON_FEET and variant.startswith("no toes") and variant.endswith("nonsense"):
+        case = VARIANTS[variant](case_of(name))
+        found = recognise(case.rest)
+        assert {s: found.chain(s) for s in SLOTS if "toe" not in s} == {
+            s: case.truth.get(s, ()) for s in SLOTS if "toe" not in s
+        }
+    else:
+        assert_right(VARIANTS[variant](case_of(name)))
+
+
+@pytest.mark.parametrize(("name", "family"), FAMILIES.items(), ids=FAMILIES)
+def test_known_kinds_are_called_by_their_names(
+    case_of: Callable[[str], Case], name: str, family: str
+) -> None:
+    assert FAMILIES.keys() == set(KNOWN)
+    assert recognise(case_of(name).rest).family == family
+    bare = renamed(
+        lambda bone: bone.removeprefix("CC_Base_").removeprefix("m_avg_").removeprefix("ValveBiped.")
+    )
+    assert_right(bare(case_of(name)))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def mannequin() -> Case:
         "thigh": "UpLeg", "shin": "Leg", "foot": "Foot", "toe": "ToeBase",
     }  # fmt: skip
     truth |= {f"{side}_{part}": (side.title() + bone,) for side in SIDES for part, bone in parts.items()}
-    return Case(_rest(rows, np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])), truth)
+    return Case(rest_of(rows, np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])), truth)
 
 
 def _rows(rest: RigRest) -> list[Row]:
@@ -74,7 +74,7 @@ def _rows(rest: RigRest) -> list[Row]:
     return [Row(*row) for row in arrays]
 
 
-def _rest(rows: Iterable[Row], up: np.ndarray, front: np.ndarray) -> RigRest:
+def rest_of(rows: Iterable[Row], up: np.ndarray, front: np.ndarray) -> RigRest:
     """The bones in an order in which parents come first; children are ordered as in ``rows``."""
     below: dict[str, list[Row]] = {}
     for row in rows:
@@ -105,7 +105,7 @@ def _rest(rows: Iterable[Row], up: np.ndarray, front: np.ndarray) -> RigRest:
 def _rebuilt(case: Case, rows: Iterable[Row], **truth: tuple[str, ...]) -> Case:
     return replace(
         case,
-        rest=_rest(rows, case.rest.up, case.rest.front),
+        rest=rest_of(rows, case.rest.up, case.rest.front),
         truth={slot: chain for slot, chain in (case.truth | truth).items() if chain},
     )
 
