@@ -34,7 +34,8 @@ NOTES = (
     "{seen}, no words.  `lifter alone` is its first answer to the whole clip; `fitted` averages its answers over "
     "windows and mirror images and fits a body to the keypoints; `with the prior` is what lifting does: the model "
     "answers for what was not seen, and the body is fitted again.  Each motion is turned about the vertical as a "
-    "whole to fit the truth best; errors of the pose are about the root, the root's path starts at the true place.  {gain}"
+    "whole to fit the truth best; errors of the pose are about the root, the root's path starts at the true place.  "
+    "{gain}"
 )
 
 
