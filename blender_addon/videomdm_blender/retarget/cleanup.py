@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contacts import Contacts
-from .measures import HEIGHT, Measures, body_height, direction_errors, measure, own_jerk, slide
+from .measures import HEIGHT, Measures, body_height, direction_errors, measure, slide
 from .planting import plant
 from .pose import Feet, Ground, Pose
-from .rig import Array
 from .stance import Stance
 
 MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
-TURN = 1.8  # degrees by which legs may turn to keep feet in place where the take decides
+TURN = 1.85  # degrees by which legs may turn to keep feet in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
-JERKIER = 1.1  # how much jerkier a take may become; nobody sees a tenth
+QUIET = 5.0  # metres per second cubed: a trembling that nobody sees, of 0.1 mm at 20 fps
 TELLING = 0.1  # metres of travel, lost or won, that the user should know of
 WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
 
@@ -59,7 +58,6 @@ class ContactReport:
 
 def clean_up(
     pose: Pose,
-    positions: Array,
     contacts: Contacts,
     stance: Stance,
     ground: Ground,
@@ -67,11 +65,7 @@ def clean_up(
     *,
     always: bool,
 ) -> tuple[Pose, ContactReport]:
-    """``pose`` with its feet planted, if ``always`` or if that is better by every measure, and an account of it.
-
-    positions: (T, 22, 3) the motion's joints.  A take may be as jerky as they are: feet that stand still and then
-    step are jerkier than feet that glide.
-    """
+    """``pose`` with its feet planted, if ``always`` or if that is better by every measure, and an account of it."""
     if len(pose.path) < 4:
         return pose, ContactReport(False, "the clip is too short")
     feet = Feet.of(stance, pose)
@@ -86,9 +80,8 @@ def clean_up(
     direction = float(np.median(limbs)), float(np.percentile(limbs, 99))
     reason = ""
     if not always:
-        jerk = max(before.jerk, own_jerk(positions, stance, ground, fps))
         left = slide(planted_feet, kept) * HEIGHT / body_height(stance, ground)
-        reason = _objection(before, after, direction, left, jerk)
+        reason = _objection(before, after, direction, left)
     ways = [(path[-1] - path[0]) * (1.0, 0.0, 1.0) / ground.scale for path in (pose.path, planted.path)]
     report = ContactReport(
         kept=not reason,
@@ -102,9 +95,7 @@ def clean_up(
     return (planted if report.kept else pose), report
 
 
-def _objection(
-    before: Measures, after: Measures, direction: tuple[float, float], left: float, jerk: float
-) -> str:
+def _objection(before: Measures, after: Measures, direction: tuple[float, float], left: float) -> str:
     """The first measure by which the take is no better with its feet planted; empty where there is none."""
     if after.slide > before.slide or left > SLIDE:
         return "feet would slide as before"
@@ -112,7 +103,7 @@ def _objection(
         return "feet would float as before"
     if after.penetration > max(before.penetration, WORTH):
         return "feet would sink into the floor"
-    if after.jerk > JERKIER * jerk:
+    if after.jerk > max(before.jerk, QUIET):
         return "the motion would be less smooth"
     if direction[0] >= MEDIAN or direction[1] >= P99:
         return "limbs would turn too far"

@@ -10,7 +10,6 @@ import numpy as np
 from .contacts import Contacts
 from .frames import dot
 from .pose import Feet, Ground
-from .reference import joint
 from .rig import Array
 from .slots import SIDES
 from .stance import Stance
@@ -64,14 +63,6 @@ def slide(feet: Feet, contacts: Contacts) -> float:
         pair = stands[:, 1:] & stands[:, :-1]
         steps.append(np.linalg.norm(np.diff(place[..., [0, 2]], axis=1), axis=-1)[pair])
     return 1e3 * float(np.percentile(np.concatenate(steps), 95))
-
-
-def own_jerk(positions: Array, stance: Stance, ground: Ground, fps: float) -> float:
-    """The jerk of the motion's own joints (T, 22, 3), as :class:`Measures` has it, at the size of the rig."""
-    sides = [joint(f"{side}_{name}") for name in ("knee", "ankle", "foot") for side in SIDES]
-    hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2.0
-    points = np.concatenate([hips[None], np.moveaxis(positions[:, sides], 1, 0)])
-    return HEIGHT / body_height(stance, ground) * ground.scale * _jerk(points, fps)
 
 
 def _jerk(points: Array, fps: float) -> float:

@@ -1,40 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps standing feet where they stand.
 
-First the body follows the feet: where a standing foot slides, the whole body is moved against the slide, which
-changes no limb.  What is left, because two feet disagree or a foot trembles, the legs take up.  A foot that stands
-flat keeps its place and its turn; one on its toes rolls about them; one on its heel lands about the ankle.  At
-both ends of a contact the correction fades with its own slope, so nothing pops.
+Body and places of the feet are chosen together, so that legs turn as little as possible (``footing``): while one
+foot stands they do not turn at all.  What is left, because two feet disagree or a foot trembles, the legs take up.
+A foot that stands flat keeps its place and its turn; one on its toes rolls about them; one on its heel lands about
+the ankle.  At both ends of a contact the correction fades with its own slope, and the step in between is smoothed,
+so nothing pops.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .banded import Banded, difference_bands
 from .contacts import Contacts
-from .feet import TOE_BEND
-from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
+from .fading import FADE, distance, faded, frames, raised
+from .footing import find_footing
+from .frames import Y, compose, cross, soft_step
 from .pose import Feet, Ground, Pose, leg_hinges
-from .rig import Array, Flags
+from .rig import Array
 from .slots import SIDES
-from .smoothing import average, bridged, envelope
+from .smoothing import average
+from .soles import around, flat_toes, levelled, pitched, standing_turn
 from .stance import Stance
 from .two_bone import reach, softened
 
-LET_GO = (3.5, 2.2, 1.5, 1.25, 1.1, 1.0)  # of what a leg may turn for a foot, from round to round
-FEW = 0.018  # of the frames, in which it may be more
-FADE = 0.25  # seconds in which a correction begins and ends
+FEW = 0.018  # of the frames, in which legs may turn more than they should
 SUPPORT = 0.12  # seconds in which a foot takes over the body
-SWAY = 2.4  # seconds around in which the body may sway
-FOLLOW = 0.02  # seconds over which the body's own correction is smoothed
-FOLLOW_HEIGHT = 0.02
-SAY_OF_NONE = 0.05  # of no foot on the height of the body, against a standing one
+FOLLOW = 0.02  # seconds over which the way of sliding feet is smoothed
 UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
+RAISED = 0.1  # the same for one that would be in the floor
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
-TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
-HALVINGS = 6  # of the range in which the least correction is searched
-TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
+SMOOTH = 6e-10  # seconds to the sixth: steps are smooth above 5 Hz
+STAYS = 1e4  # how much more standing ankles keep to their places than others
 
 
 def plant(
@@ -42,61 +41,45 @@ def plant(
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
-    limit: degrees by which legs may turn for it, but for a few frames; feet that need most are let go until it
-           is kept.
+    limit: degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part of
+           the way, and the body is raised as far as they would be in the floor.
     """
     before = Feet.of(stance, pose)
-    turn = compose(_roll(before, contacts, stance, fps), before.turn)
-    sole = rotate(compose(turn, inverse(before.turn)), before.legs.sole)
-    path = pose.path + _follow(before, sole, contacts, ground, fps)
-    moved = Feet.of(stance, Pose(pose.turns, path))
-    ankle = _stand(moved, sole, contacts, ground)
-    for most in LET_GO:
-        turned = _turned(moved, _faded(moved, ankle, contacts, fps))
-        if np.mean(contacts.standing & (turned > limit)) < FEW:
-            break
-        contacts = contacts.only(turned < most * limit, fps)
-        ankle = _stand(moved, sole, contacts, ground)
-    path, moved = _lowered(path, moved, ankle, contacts, stance, fps)
-    target = _faded(moved, ankle, contacts, fps)
-    target[..., 1] += _lift(target, moved, contacts, ground, fps)
+    turn = standing_turn(before, contacts, stance, fps)
+    skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
+    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, limit, FEW)
+    turn = pitched(turn, footing.pitch, contacts, stance, fps)
+    moved = before.moved(footing.shift)
+    moved = moved.moved(_off_floor(moved, contacts, ground, upright, fps)[:, None] * Y)
+    moved = _lowered(moved, footing.ankle, contacts, fps)
+    target = moved.ankle + faded(footing.ankle - moved.ankle, contacts.standing, fps)
+    target = _smooth_steps(target, contacts, fps)
+    target[..., 1] += around(_depth(target, ground) * upright * ~contacts.ball, contacts, fps)
     if np.isfinite(limit):
-        wanted = _turned(moved, target)
-        share = np.where(contacts.standing, 1.0, np.minimum(1.0, limit / np.maximum(wanted, 1e-9)))
-        target = moved.ankle + share[..., None] * (target - moved.ankle)
-    turn = _levelled(turn, target, moved, contacts, stance, ground, fps)
+        target, contacts = _within(limit, target, moved, contacts, fps)
+        up = raised((_depth(target, ground) * upright).max(axis=0), RAISED, fps)[:, None] * Y
+        moved, target = moved.moved(up), target + up
+    path = pose.path + moved.hip[0] - before.hip[0]
+    turn = levelled(turn, target, moved, contacts, stance, ground, fps)
     return _reached(Pose(pose.turns, path), moved, target, turn, contacts, stance, ground), contacts
 
 
-def _frames(seconds: float, fps: float) -> int:
-    return max(2, round(seconds * fps))
-
-
-def _follow(feet: Feet, sole: Array, contacts: Contacts, ground: Ground, fps: float) -> Array:
-    """(T, 3) what moves the body so that the standing feet slide less, and stand on the floor."""
+def _skated(contacts: Contacts, ground: Ground, fps: float) -> Array:
+    """(T, 3) the way by which the body must go otherwise because the motion's own feet slide."""
     say = _say(contacts, fps)
-    place = np.where(contacts.ball[..., None], feet.ankle + sole, feet.ankle)
     on_ball, on_heel = contacts.stays
-    pair = on_ball | on_heel
-    slide = np.where(on_ball[..., None], np.diff(feet.ankle + sole, axis=1), np.diff(feet.ankle, axis=1))
-    weight = (np.minimum(say[:, 1:], say[:, :-1]) * pair)[..., None]
-    total = np.maximum(weight.sum(axis=0), 1e-6)
-    # Where the motion's own feet slide the body's way changes for good.  What comes from the rig's proportions
-    # would lead ever further away from the motion's way: there the body only sways.
-    own = ground.scale * contacts.moved
-    level = _path(-(weight * own).sum(axis=0) / total)
-    sway = _path(-(weight * (slide - own)).sum(axis=0) / total)
-    level = average(level + sway - average(sway, SWAY * fps), FOLLOW * fps)
-    flat = np.where(contacts.ball, ground.ball[:, None], ground.ankle[:, None]) + ground.floor
-    say = say * contacts.floor
-    height = (say * (flat - place[..., 1])).sum(axis=0) / (say.sum(axis=0) + SAY_OF_NONE)
-    height = average(height, FOLLOW_HEIGHT * fps)
-    # With no foot to stand on, a body that lands too low is raised as a whole; else the leg gives way.
-    low = np.maximum(ground.floor + ground.ankle[:, None] - feet.ankle[..., 1] - height, 0.0).max(axis=0)
-    low = low * _upright(feet, ground)
-    height += envelope(low, _frames(FADE / 3, fps)) * (1.0 - average(say.max(axis=0), FADE / 3 * fps))
-    result: Array = level * (1.0, 0.0, 1.0) + height[:, None] * Y
-    return result
+    weight = (np.minimum(say[:, 1:], say[:, :-1]) * (on_ball | on_heel))[..., None]
+    steps = -(weight * ground.scale * contacts.moved).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
+    way = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
+    return average(way, FOLLOW * fps) * (1.0, 0.0, 1.0)
+
+
+def _say(contacts: Contacts, fps: float) -> Array:
+    """(2, T) how much a foot rules the body: little as it comes down and leaves, 1 in the middle of its stand."""
+    count = contacts.heel.shape[1]
+    ends = np.minimum(np.arange(count), np.arange(count)[::-1]) + 1.0
+    away = np.minimum(distance(~contacts.standing), ends)
+    return np.where(contacts.standing, soft_step(away, 0.0, max(1.0, SUPPORT * fps)), 0.0)
 
 
 def _upright(feet: Feet, ground: Ground) -> Array:
@@ -106,61 +89,53 @@ def _upright(feet: Feet, ground: Ground) -> Array:
     return upright
 
 
-def _path(steps: Array) -> Array:
-    """(T, 3) the places to which steps (T - 1, 3) lead."""
-    return np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
+def _depth(ankle: Array, ground: Ground) -> Array:
+    """(2, T) by how much ankles are lower than those of flat feet on the floor."""
+    return np.maximum(ground.floor + ground.ankle[:, None] - ankle[..., 1], 0.0)
 
 
-def _say(contacts: Contacts, fps: float) -> Array:
-    """(2, T) how much a foot rules the body: little as it comes down and leaves, 1 in the middle of its stand."""
-    away = np.stack([_distance(~standing) for standing in contacts.standing])
-    ends = np.minimum(np.arange(away.shape[1]), np.arange(away.shape[1])[::-1]) + 1.0
-    return np.where(contacts.standing, soft_step(np.minimum(away, ends), 0.0, max(1.0, SUPPORT * fps)), 0.0)
+def _off_floor(feet: Feet, contacts: Contacts, ground: Ground, upright: Array, fps: float) -> Array:
+    """(T,) by how much the body must be raised where no foot stands and one would be in the floor."""
+    low = raised(_depth(feet.ankle, ground).max(axis=0) * upright, FADE / 3, fps)
+    say = (_say(contacts, fps) * contacts.floor).max(axis=0)
+    return low * (1.0 - average(say, FADE / 3 * fps))
 
 
-def _roll(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
-    """(2, T, 4) what turns feet that stand flat: each time that a foot stands it points one way."""
-    at_rest = stance.feet_forward[:, None]
-    forward = rotate(feet.turn, at_rest)
-    flat = contacts.heel & contacts.ball & contacts.floor
-    level = forward
-    if contacts.count:
-        means, number = contacts.means(forward, flat)
-        level = np.where((number > 0)[contacts.stands][..., None], means[contacts.stands], forward)
-    flat |= contacts.ball & contacts.floor & (forward[..., 1] > 0)  # else the heel would be in the floor
-    level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
-    planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))
-    roll = _vector(compose(planted, inverse(feet.turn)))
-    return _rotation(np.stack([bridged(roll[foot], flat[foot], _frames(FADE, fps)) for foot in range(2)]))
+def _lowered(feet: Feet, ankle: Array, contacts: Contacts, fps: float) -> Feet:
+    """The feet of a body that is lowered, smoothly, as far as standing feet would be out of reach."""
+    way = feet.hip - ankle
+    far = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
+    now = np.linalg.norm(feet.legs.thigh + feet.legs.shin, axis=-1)
+    limit = np.maximum(STRETCH * far, now)
+    level = np.hypot(way[..., 0], way[..., 2])
+    down = way[..., 1] - np.sqrt(np.maximum(limit**2 - level**2, 0.0))
+    needed = np.where(contacts.standing & (level < limit), np.maximum(down, 0.0), 0.0).max(axis=0)
+    return feet.moved(-raised(needed, LOWERED, fps)[:, None] * Y)
 
 
-def _stand(feet: Feet, sole: Array, contacts: Contacts, ground: Ground) -> Array:
-    """(2, T, 3) where the ankles of standing feet belong, for feet turned so that their ``sole`` is (2, T, 3)."""
-    if not contacts.count:
-        return feet.ankle
-    stands = contacts.stands
-    on_floor = contacts.means(contacts.floor[..., None].astype(float), contacts.standing)[0][stands] > 0.5
-    balls, _ = contacts.means(feet.ankle + sole, contacts.ball)
-    on_ball = balls[stands]
-    standing = ground.floor + ground.ball[:, None]
-    on_ball[..., 1] = np.where(on_floor[..., 0], standing, on_ball[..., 1])
-    on_ball = on_ball - sole
-    # The heel stands where it is while the foot is flat, else where it is on its own.
-    flats, number = contacts.means(on_ball, contacts.heel & contacts.ball)
-    heels, _ = contacts.means(feet.ankle, contacts.heel)
-    on_heel = np.where(number[:, None] > 0, flats, heels)[stands]
-    standing = ground.floor + ground.ankle[:, None]
-    on_heel[..., 1] = np.where(on_floor[..., 0], standing, on_heel[..., 1])
-    ankle = np.where(contacts.ball[..., None], on_ball, on_heel)
-    return np.where(contacts.standing[..., None], ankle, feet.ankle)
+def _smooth_steps(ankle: Array, contacts: Contacts, fps: float) -> Array:
+    """(2, T, 3) ``ankle`` whose steps are as smooth as can be without leaving their way by much.
+
+    A foot that stands still has further to go in the same time than one that slides: its step must not be
+    jerkier for that.  What lies further than ``FADE`` from any stand keeps its way.
+    """
+    count = ankle.shape[1]
+    keeps = contacts.standing | (distance(contacts.standing) > frames(FADE, fps))
+    weight = np.where(keeps, STAYS, 1.0).T
+    bands = [np.repeat(SMOOTH * fps**6 * band[:, None], 2, axis=1) for band in difference_bands(count, 3)]
+    diagonal = np.zeros((count, 2, 2))
+    diagonal[:, [0, 1], [0, 1]] = bands[0] + weight
+    found = Banded(bands[1:], block=16).solve(diagonal, weight[..., None] * np.swapaxes(ankle, 0, 1))
+    return np.ascontiguousarray(np.swapaxes(found, 0, 1))
 
 
-def _faded(feet: Feet, ankle: Array, contacts: Contacts, fps: float) -> Array:
-    """(2, T, 3) where the ankles go: as ``ankle`` has it while they stand, to and from there smoothly."""
-    change = ankle - feet.ankle
-    return feet.ankle + np.stack(
-        [bridged(change[foot], contacts.standing[foot], _frames(FADE, fps)) for foot in range(2)]
-    )
+def _within(limit: float, ankle: Array, feet: Feet, contacts: Contacts, fps: float) -> tuple[Array, Contacts]:
+    """``ankle`` as far as legs do not turn by more than ``limit`` degrees for it, and which contacts are kept."""
+    wanted = _turned(feet, ankle)
+    share = np.minimum(1.0, limit / np.maximum(wanted, 1e-9))
+    if np.mean(contacts.standing & (wanted > limit)) < FEW:
+        share = np.where(contacts.standing, 1.0, share)
+    return feet.ankle + share[..., None] * (ankle - feet.ankle), contacts.only(share == 1.0, fps)
 
 
 def _turned(feet: Feet, ankle: Array) -> Array:
@@ -173,75 +148,6 @@ def _turned(feet: Feet, ankle: Array) -> Array:
     bent = np.abs(np.arccos(far[0]) - np.arccos(far[1])) / 2.0
     turned: Array = np.degrees(bent + np.arcsin(np.minimum(swung, 1.0)))
     return turned
-
-
-def _lowered(
-    path: Array, feet: Feet, ankle: Array, contacts: Contacts, stance: Stance, fps: float
-) -> tuple[Array, Feet]:
-    """The body lowered, smoothly, as far as standing feet would be out of reach."""
-    way = feet.hip - ankle
-    far = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
-    now = np.linalg.norm(feet.legs.thigh + feet.legs.shin, axis=-1)
-    limit = np.maximum(STRETCH * far, now)
-    level = np.hypot(way[..., 0], way[..., 2])
-    down = way[..., 1] - np.sqrt(np.maximum(limit**2 - level**2, 0.0))
-    needed = np.where(contacts.standing & (level < limit), np.maximum(down, 0.0), 0.0).max(axis=0)
-    path = path - envelope(needed, _frames(LOWERED, fps))[:, None] * Y
-    shift = (path - (feet.hip[0] - feet.legs.hip[0])).astype(float)
-    return path, Feet(feet.turn, feet.hip + shift, feet.ankle + shift, feet.ball + shift, feet.legs)
-
-
-def _lift(ankle: Array, feet: Feet, contacts: Contacts, ground: Ground, fps: float) -> Array:
-    """(2, T) by how much ankles must be raised that are lower than those of a flat foot on the floor."""
-    needed = np.maximum(ground.floor + ground.ankle[:, None] - ankle[..., 1], 0.0) * _upright(feet, ground)
-    return _around(np.where(contacts.ball, 0.0, needed), contacts, fps)
-
-
-def _around(needed: Array, contacts: Contacts, fps: float) -> Array:
-    """(2, T) ``needed``, rising and falling smoothly, and nothing while the ball of the foot stands."""
-    smooth = np.stack([envelope(needed[foot], _frames(FADE / 3, fps)) for foot in range(2)])
-    away = np.stack([_distance(contacts.ball[foot]) for foot in range(2)])
-    return np.where(contacts.ball, 0.0, np.maximum(smooth * soft_step(away, 0.0, FADE * fps / 2), needed))
-
-
-def _levelled(
-    turn: Array, ankle: Array, feet: Feet, contacts: Contacts, stance: Stance, ground: Ground, fps: float
-) -> Array:
-    """(2, T, 4) feet turned towards flat as far as heel or ball would be in the floor."""
-    forward = stance.feet_forward[:, None]
-    pointing = rotate(turn, forward)
-    level = unit(pointing * (1.0, 0.0, 1.0))
-    flat = compose(swing(pointing, level), turn)
-    flat = compose(swing(rotate(flat, np.broadcast_to(Y, pointing.shape)), Y), flat)
-    at_rest = rotate(inverse(feet.turn), feet.legs.sole)
-    low, high = np.zeros(turn.shape[:2]), np.ones(turn.shape[:2])
-
-    def depth(turn: Array) -> Array:
-        posed = Feet(turn, feet.hip, ankle, ankle + rotate(turn, at_rest), feet.legs)
-        deepest: Array = -posed.clearance(ground).min(axis=-1)
-        return deepest
-
-    least = np.maximum(depth(flat), 0.0) + TOLERANCE * stance.leg_length
-    deep = depth(turn) > least
-    if not deep.any():
-        return turn
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2.0
-        inside = depth(mixed(turn, flat, middle)) > least
-        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return mixed(turn, flat, _around(np.where(deep, high, 0.0), contacts, fps))
-
-
-def _distance(flags: Flags) -> Array:
-    """(T,) frames to the nearest True; many where there is none."""
-    places = np.flatnonzero(flags)
-    if not len(places):
-        return np.full(len(flags), 1e6)
-    frames = np.arange(len(flags))
-    after = np.searchsorted(places, frames).clip(0, len(places) - 1)
-    before = (after - 1).clip(0)
-    nearest: Array = np.minimum(np.abs(places[after] - frames), np.abs(places[before] - frames)).astype(float)
-    return nearest
 
 
 def _reached(
@@ -258,12 +164,12 @@ def _reached(
     far = np.linalg.norm(legs.thigh, axis=-1) + np.linalg.norm(legs.shin, axis=-1)
     now = np.linalg.norm(legs.thigh + legs.shin, axis=-1)
     way = ankle - feet.hip
-    distance = np.linalg.norm(way, axis=-1)
+    distance_ = np.linalg.norm(way, axis=-1)
     kept = np.where(contacts.standing, np.maximum(now, STRETCH * far), now)
-    way = way * (softened(distance, far, kept) / np.maximum(distance, 1e-12))[..., None]
+    way = way * (softened(distance_, far, kept) / np.maximum(distance_, 1e-12))[..., None]
     thigh, shin = reach(legs.thigh, legs.shin, leg_hinges(stance, pose), way)
     turns = dict(pose.turns)
-    toes = _toes(feet, ankle, turn, stance, ground)
+    toes = flat_toes(feet, ankle, turn, stance, ground)
     for number, side in enumerate(SIDES):
         chain = stance.mapping.chain
         turns |= {bone: compose(thigh[number], turns[bone]) for bone in chain(f"{side}_thigh")}
@@ -271,28 +177,3 @@ def _reached(
         turns |= dict.fromkeys(chain(f"{side}_foot"), turn[number])
         turns |= dict.fromkeys(chain(f"{side}_toe"), toes[number])
     return Pose(turns, pose.path)
-
-
-def _toes(feet: Feet, ankle: Array, turn: Array, stance: Stance, ground: Ground) -> Array:
-    """(2, T, 4) toes that go with the foot, but lie flat while the ball of the foot stands and the heel is up."""
-    forward = stance.feet_forward[:, None]
-    sole = rotate(compose(turn, inverse(feet.turn)), feet.legs.sole)
-    height = (ankle + sole)[..., 1] - ground.floor - ground.ball[:, None]
-    near = 1.0 - soft_step(height, TOE_NEAR * stance.leg_length, TOE_FAR * stance.leg_length)
-    lifted = np.arcsin(np.clip(-rotate(turn, forward)[..., 1], -1.0, 1.0))
-    side = rotate(turn, unit(cross(Y, forward)))
-    return compose(about(side, -np.clip(lifted, 0.0, TOE_BEND) * near), turn)
-
-
-def _vector(q: Array) -> Array:
-    """Rotation vectors (..., 3) of rotations (..., 4), at most half a turn long."""
-    q = np.where(q[..., :1] < 0, -q, q)
-    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
-    angle = 2.0 * np.arctan2(sine, q[..., :1])
-    result: Array = q[..., 1:] * np.where(sine < 1e-9, 2.0, angle / np.maximum(sine, 1e-9))
-    return result
-
-
-def _rotation(vector: Array) -> Array:
-    """Rotations (..., 4) of rotation vectors (..., 3)."""
-    return about(unit(vector), np.sqrt(dot(vector, vector)))

@@ -85,6 +85,10 @@ class Feet:
         turn = np.stack([pose.turns[stance.mapping.first(f"{side}_foot")] for side in SIDES])
         return Feet(turn, hip, ankle, ankle + legs.sole, legs)
 
+    def moved(self, by: Array) -> Feet:
+        """The same feet of a body that is moved by (T, 3)."""
+        return Feet(self.turn, self.hip + by, self.ankle + by, self.ball + by, self.legs)
+
     def clearance(self, ground: Ground) -> Array:
         """(2, T, 2) heights above the floor of heel and ball."""
         heel = self.ankle[..., 1] + rotate(self.turn, ground.heel[:, None])[..., 1] - ground.floor

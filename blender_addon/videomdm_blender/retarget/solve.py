@@ -110,7 +110,7 @@ def _cleaned(
     shift, sole = root.floor_shift(stance, flat, scale), root.sole_height(stance, flat, scale)
     ground = Ground.under(stance, shift, sole, scale)
     contacts = find_contacts(positions, np.asarray(motion.contacts, bool), flat, motion.fps)
-    return clean_up(pose, positions, contacts, stance, ground, motion.fps, always=options.contact is True)
+    return clean_up(pose, contacts, stance, ground, motion.fps, always=options.contact is True)
 
 
 def _moved(rest: RigRest, hips: str) -> str:

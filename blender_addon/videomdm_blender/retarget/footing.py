@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where body and feet go so that standing feet stay in place and legs turn as little as possible for it.
+
+While one foot stands, moving the whole body against its slide turns no limb at all.  Where two feet stand they may
+disagree, and the body can neither jerk nor leave its way: then the least that legs must turn is a least squares
+problem over the whole clip.  Unknown are the way of the body and the place of every stand; known is how far thigh
+and shin turn when an ankle is moved, little across the leg and much along a leg that is nearly straight.  A foot
+whose heel is up may besides be pitched otherwise, or leave the floor a little early, which turns no limb.  The
+problem is solved several times around what was found, the worst angles weighing more each time.
+
+Lengths in here are metres of the motion, angles of legs degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .banded import Banded, difference_bands
+from .contacts import Contacts
+from .frames import Y, about, cross, dot, inverse, rotate, soft_step, unit
+from .pose import Feet, Ground
+from .rig import Array
+from .stance import Stance
+
+ROUNDS, MORE_ROUNDS = 4, 3
+JERK = 3e-4  # what a metre a second cubed of the body's shift costs, against a degree of a leg, both squared
+SWAY, FAR = 400.0, 0.04  # the same of a metre off the motion's way, and from how many metres on it costs more
+SINK = 20.0  # the same of a metre in height
+WORST, CAP = 1.2, 50.0  # degrees from which on an angle weighs more, and how much more at most
+PITCH, PITCHED = (
+    6.0,
+    np.radians(20.0),
+)  # degrees of a foot that are worth one of a leg, and the most (radians)
+GAP, FLOATING = 0.004, 0.06  # metres above the floor that are worth a degree of a leg, and the most
+FLAT_GAP = 0.005  # the same for flat feet, where legs would turn too far
+RAISED = np.radians(15.0)  # a heel that is up as far as this lets its foot be pitched and leave the floor
+SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this one
+HOPELESS = 1.4  # times what legs may turn: angles that no weight brings below it
+HELD = 5e7  # how stiffly the place of a stand is one place
+LOOSE = 1e-6  # of that: how it is held where the motion has it, lest a place that nothing holds be undefined
+LEAST = 1e-6  # of a tolerance
+
+
+@dataclass(frozen=True)
+class Footing:
+    """What makes standing feet stand.
+
+    shift:  (T, 3) moves the body, in the rig's unit.
+    pitch:  (2, T) radians by which heels of feet on their balls are raised further.
+    ankle:  (2, T, 3) where ankles of standing feet belong, in the rig's unit.
+    """
+
+    shift: Array
+    pitch: Array
+    ankle: Array
+
+
+def find_footing(
+    feet: Feet,
+    turn: Array,
+    contacts: Contacts,
+    stance: Stance,
+    ground: Ground,
+    own: Array,
+    upright: Array,
+    fps: float,
+    limit: float = np.inf,
+    few: float = 0.0,
+) -> Footing:
+    """The footing of feet that turn as ``turn`` (2, T, 4).
+
+    own:     (T, 3) the way by which the body must go otherwise because the motion's own feet slide.
+    upright: (T,) 1 where the body stands, 0 where it lies.
+    limit:   degrees by which legs may turn; where more than a share ``few`` of the frames needs more, these count
+             ever less, so that the others can be kept.
+    """
+    search = _Search(feet, turn, contacts, stance, ground, own / ground.scale, upright, 1.0 / fps)
+    search.again(np.ones_like(search.pitch), known=False)
+    for _ in range(1, ROUNDS):
+        search.again(search.convex())
+    if np.mean(search.error_angle() * contacts.standing > HOPELESS * limit) > few:
+        search.gap = np.maximum(search.gap, FLAT_GAP)
+        for _ in range(MORE_ROUNDS):
+            search.again(1.0 / (1.0 + (search.error_angle() / limit) ** 4))
+    return search.footing()
+
+
+class _Search:
+    """The state of the iteration; see the module."""
+
+    def __init__(
+        self,
+        feet: Feet,
+        turn: Array,
+        contacts: Contacts,
+        stance: Stance,
+        ground: Ground,
+        own: Array,
+        upright: Array,
+        second: float,
+    ) -> None:
+        metre = 1.0 / ground.scale
+        self.metre, self.second, self.own = metre, second, own
+        self.contacts, self.ground = contacts, ground
+        self.standing = contacts.standing
+        self.legs = _Legs(feet, metre)
+        self.sole = rotate(turn, rotate(inverse(feet.turn), feet.legs.sole)) * metre
+        self.side = unit(cross(Y, rotate(turn, stance.feet_forward[:, None])))
+        self.raised = _raised(turn, ground)
+        self.rolls = contacts.ball & ~contacts.heel
+        free = soft_step(self.raised, 0.0, RAISED) * self.rolls
+        self.tolerance, self.gap = PITCH * free, GAP * free
+        frames = len(own)
+        self.shift = np.zeros((frames, 3))
+        self.pitch, self.floating = np.zeros((2, 2, frames))
+        self.weight = np.ones((2, frames))
+        self._put()
+        self.place = self.point[..., [0, 2]]
+        self.floor = self._floor()
+        self.low = (ground.floor + ground.ankle[:, None]) * metre - self.legs.ankle[..., 1]
+        self.lifted = upright * ~self.standing / self.legs.upward()
+        self.equations, self.diagonal = self._fixed()
+
+    def _put(self) -> None:
+        """Feet as they are pitched: from the ankle to the point that stands, and where that is in the motion."""
+        sole = rotate(about(self.side, self.pitch), self.sole)
+        contacts = self.contacts
+        self.pitched = sole
+        self.offset = sole
+        if contacts.count:
+            # A heel that stands alone stands where it does later, when the foot is flat.
+            flats, number = contacts.means(sole, contacts.heel & contacts.ball)
+            heel = np.where(number[:, None] > 0, flats, 0.0)[contacts.stands]
+            self.offset = np.where(contacts.ball[..., None], sole, heel)
+        self.point = self.legs.ankle + self.offset
+
+    def _floor(self) -> Array:
+        """(2, T) how high the points stand: on the floor, or as high as they are in the motion."""
+        contacts, ground = self.contacts, self.ground
+        height = np.where(
+            contacts.ball,
+            ground.ball[:, None] * self.metre,
+            ground.ankle[:, None] * self.metre + self.offset[..., 1],
+        )
+        height = height + ground.floor * self.metre
+        if not contacts.count:
+            return height
+        stands = contacts.stands
+        values = np.stack([contacts.floor.astype(float), self.point[..., 1]], axis=-1)
+        means = contacts.means(values, self.standing)[0][stands]
+        return np.where(means[..., 0] > 0.5, height, means[..., 1])
+
+    def _fixed(self) -> tuple[Banded, Array]:
+        """What does not change from round to round: the body is smooth, and places of stands are places."""
+        frames = len(self.own)
+        bands = [np.zeros((max(frames - k, 0), 7)) for k in (1, 2, 3)]
+        diagonal = np.zeros((frames, 7, 7))
+        third = difference_bands(frames, 3)
+        for axis in range(3):
+            diagonal[:, axis, axis] += JERK * self.second**-5 * third[0]
+            for k in (1, 2, 3):
+                bands[k - 1][:, axis] += JERK * self.second**-5 * third[k]
+        diagonal[:, 1, 1] += SINK * self.second
+        same = self.standing[:, 1:] & self.standing[:, :-1]
+        held = HELD * self.second
+        for foot in range(2):
+            for i in (3 + 2 * foot, 4 + 2 * foot):
+                diagonal[:-1, i, i] += held * same[foot]
+                diagonal[1:, i, i] += held * same[foot]
+                bands[0][:, i] -= held * same[foot]
+                diagonal[:, i, i] += np.where(self.standing[foot], LOOSE * held, 1.0)
+        return Banded(bands), diagonal
+
+    def error(self) -> Array:
+        """(2, T, 3) by how much ankles must be moved."""
+        target = np.stack([self.place[..., 0], self.floor + self.floating, self.place[..., 1]], axis=-1)
+        return target - self.point - self.shift
+
+    def error_angle(self) -> Array:
+        """(2, T) degrees by which legs must turn for it."""
+        return self.legs.angle(self.error())
+
+    def convex(self) -> Array:
+        """(2, T) weights that make the worst angles smaller."""
+        weight = 1.0 + np.minimum((self.error_angle() / WORST) ** 2, CAP)
+        self.weight = np.sqrt(weight * self.weight)  # half way, else it swings
+        return self.weight
+
+    def again(self, rho: Array, known: bool = True) -> None:
+        """One round: the problem around what was found so far, each frame weighed by ``rho`` (2, T)."""
+        error = self.error() if known else np.zeros_like(self.point)
+        metric, missing = self.legs.metric(error)
+        # How far a foot rises for a degree, and what the pitch of a foot moves: both are taken out of the metric.
+        rising = metric[..., 1]
+        rise_given = rising[..., 1] + _stiffness(self.gap) / np.maximum(rho, 1.0) ** 2
+        metric = metric - rising[..., :, None] * rising[..., None, :] / rise_given[..., None, None]
+        lever = np.radians(1.0) * cross(self.side, -self.pitched)
+        pitching = (metric @ lever[..., None])[..., 0]
+        pitch_given = dot(lever, pitching) + _stiffness(self.tolerance) / np.maximum(rho, 1.0)
+        weight = metric - pitching[..., :, None] * pitching[..., None, :] / pitch_given[..., None, None]
+        weight = (rho * self.standing * self.second)[..., None, None] * weight
+        flat = np.zeros_like(self.floor)
+        base = np.stack([flat, self.floor, flat], axis=-1) - self.point + missing
+        base = base - lever * np.degrees(self.pitch)[..., None]  # both are counted from none
+        found = self.equations.solve(*self._weighed(weight, base))
+        self.shift, self.place = found[:, :3], np.stack([found[:, 3:5], found[:, 5:]])
+        left = base + np.stack([self.place[..., 0], flat, self.place[..., 1]], axis=-1) - self.shift
+        pitch = -dot(pitching, left) / pitch_given
+        self.pitch = np.where(self.rolls, np.clip(np.radians(pitch), -self.raised, PITCHED), 0.0)
+        left = left + lever * np.degrees(self.pitch)[..., None]
+        self.floating = np.clip(-dot(rising, left) / rise_given, 0.0, FLOATING) * self.standing
+        self._put()
+
+    def _weighed(self, weight: Array, base: Array) -> tuple[Array, Array]:
+        """Diagonal (T, 7, 7) and right side (T, 7) of the equations."""
+        diagonal, right = self.diagonal.copy(), np.zeros((len(self.own), 7))
+        pulled = (weight @ base[..., None])[..., 0]
+        diagonal[:, :3, :3] += weight.sum(axis=0)
+        right[:, :3] += pulled.sum(axis=0)
+        for foot in range(2):
+            at = slice(3 + 2 * foot, 5 + 2 * foot)
+            diagonal[:, :3, at] -= weight[foot][:, :, ::2]
+            diagonal[:, at, :3] -= weight[foot][:, ::2]
+            diagonal[:, at, at] += weight[foot][:, ::2, ::2]
+            anchor = np.where(self.standing[foot], LOOSE * HELD * self.second, 1.0)
+            right[:, at] += anchor[:, None] * self.point[foot][:, ::2] - pulled[foot][:, ::2]
+        away = np.linalg.norm((self.shift - self.own)[:, ::2], axis=-1)
+        sway = SWAY * self.second * (1.0 + np.minimum((away / FAR) ** 4, CAP))
+        diagonal[:, 0, 0] += sway
+        diagonal[:, 2, 2] += sway
+        right[:, :3:2] += sway[:, None] * self.own[:, ::2]
+        # Feet in the air that would be in the floor are lifted by body and leg together.
+        deep = np.maximum(self.low - self.shift[:, 1], 0.0)
+        lifted = np.where(deep > 0.0, self.lifted * self.lifted, 0.0)
+        lifted *= self.second * (1.0 + np.minimum((deep * self.lifted / WORST) ** 2, CAP))
+        diagonal[:, 1, 1] += lifted.sum(axis=0)
+        right[:, 1] += (lifted * self.low).sum(axis=0)
+        return diagonal, right
+
+    def footing(self) -> Footing:
+        """What was found."""
+        if self.contacts.count:
+            means, _ = self.contacts.means(self.place, self.standing)
+            self.place = means[self.contacts.stands]
+        error = np.where(self.standing[..., None], self.error(), 0.0)
+        return Footing(
+            shift=self.shift / self.metre,
+            pitch=self.pitch,
+            ankle=(self.legs.ankle + self.shift + error) / self.metre,
+        )
+
+
+class _Legs:
+    """How far legs turn when ankles are moved."""
+
+    def __init__(self, feet: Feet, metre: float) -> None:
+        self.thigh, self.shin = (
+            np.linalg.norm(bone, axis=-1) * metre for bone in (feet.legs.thigh, feet.legs.shin)
+        )
+        self.ankle = feet.ankle * metre
+        self.way = (feet.legs.thigh + feet.legs.shin) * metre
+        self.length = np.linalg.norm(self.way, axis=-1)
+        self.straight = 0.9999 * (self.thigh + self.shin)
+        self.bent = self._bend(self.length)
+        self.across = np.degrees(1.0 / self.length)
+
+    def _bend(self, length: Array) -> Array:
+        """(2, T) degrees by which knees of legs of that ``length`` are bent."""
+        cosine = (length**2 - self.thigh**2 - self.shin**2) / (2.0 * self.thigh * self.shin)
+        bend: Array = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        return bend
+
+    def _along(self, error: Array) -> tuple[Array, Array, Array]:
+        """Where legs point (2, T, 3), how much longer they are, and the degrees that a metre of it costs."""
+        way = self.way + error
+        far = np.linalg.norm(way, axis=-1)
+        step = np.maximum(np.abs(far - self.length), SMALL)
+        out = self._bend(np.minimum(self.length + step, self.straight))
+        in_ = self._bend(self.length - step)
+        slope = np.maximum(np.abs(out - self.bent), np.abs(in_ - self.bent)) / step
+        return way / far[..., None], far - self.length, slope / 2.0  # thigh and shin share the bend
+
+    def metric(self, error: Array) -> tuple[Array, Array]:
+        """(2, T, 3, 3) squared degrees for squared metres, around ankles moved by ``error`` (2, T, 3).
+
+        And (2, T, 3) what a leg is longer than the product of error and direction says.
+        """
+        along, longer, slope = self._along(error)
+        square = (slope**2 - self.across**2)[..., None, None] * (along[..., :, None] * along[..., None, :])
+        square[..., [0, 1, 2], [0, 1, 2]] += (self.across**2)[..., None]
+        return square, (longer - dot(error, along))[..., None] * along
+
+    def angle(self, error: Array) -> Array:
+        """(2, T) degrees by which legs turn for ankles that are moved by ``error`` (2, T, 3)."""
+        along, longer, slope = self._along(error)
+        swung = error - dot(error, along)[..., None] * along
+        angle: Array = np.hypot(self.across * np.linalg.norm(swung, axis=-1), slope * longer)
+        return angle
+
+    def upward(self) -> Array:
+        """(2, T) metres by which an ankle rises for a degree."""
+        along, _, slope = self._along(np.zeros_like(self.way))
+        up = along[..., 1] ** 2
+        rises: Array = np.sqrt((1.0 - up) / self.across**2 + up / slope**2)
+        return rises
+
+
+def _raised(turn: Array, ground: Ground) -> Array:
+    """(2, T) radians by which heels are up."""
+    back = unit(ground.heel * (1.0, 0.0, 1.0))[:, None]
+    return np.maximum(np.arcsin(np.clip(rotate(turn, back)[..., 1], -1.0, 1.0)), 0.0)
+
+
+def _stiffness(tolerance: Array) -> Array:
+    """Cost of what is worth a degree at ``tolerance``."""
+    stiffness: Array = 1.0 / np.maximum(tolerance, LEAST) ** 2
+    return stiffness

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns of feet and toes that stand: flat and in one direction while both ends stand, level out of the floor."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .contacts import Contacts
+from .fading import FADE, distance, faded, raised
+from .feet import TOE_BEND
+from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
+from .pose import Feet, Ground
+from .rig import Array
+from .stance import Stance
+
+TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
+HALVINGS = 6  # of the range in which the least correction is searched
+TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
+
+
+Index = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+def standing_turn(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
+    """(2, T, 4) feet of which those that stand flat lie flat, and each time that one stands it points one way."""
+    at_rest = stance.feet_forward[:, None]
+    forward = rotate(feet.turn, at_rest)
+    flat = contacts.heel & contacts.ball & contacts.floor
+    level = forward
+    if contacts.count:
+        means, number = contacts.means(forward, flat)
+        level = np.where((number > 0)[contacts.stands][..., None], means[contacts.stands], forward)
+    flat |= contacts.ball & contacts.floor & (forward[..., 1] > 0)  # else the heel would be in the floor
+    level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
+    planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))
+    change = _vector(compose(planted, inverse(feet.turn)))
+    return compose(_rotation(faded(change, flat, fps)), feet.turn)
+
+
+def pitched(turn: Array, pitch: Array, contacts: Contacts, stance: Stance, fps: float) -> Array:
+    """(2, T, 4) feet whose heels are raised by ``pitch`` (2, T) radians while they stand."""
+    side = unit(cross(Y, rotate(turn, stance.feet_forward[:, None])))
+    return compose(about(side, faded(pitch[..., None], contacts.standing, fps)[..., 0]), turn)
+
+
+def levelled(
+    turn: Array, ankle: Array, feet: Feet, contacts: Contacts, stance: Stance, ground: Ground, fps: float
+) -> Array:
+    """(2, T, 4) feet turned towards flat as far as heel or ball would be in the floor."""
+    pointing = rotate(turn, stance.feet_forward[:, None])
+    level = unit(pointing * (1.0, 0.0, 1.0))
+    flat = compose(swing(pointing, level), turn)
+    flat = compose(swing(rotate(flat, np.broadcast_to(Y, pointing.shape)), Y), flat)
+    sole = rotate(inverse(feet.turn), feet.legs.sole)
+
+    def depth(turn: Array, where: Index) -> Array:
+        """(K,) how deep heels or balls are in the floor of K feet that turn as ``turn`` (K, 4)."""
+        height = ankle[where][..., 1] - ground.floor
+        heel = rotate(turn, ground.heel[where[0]])[..., 1]
+        ball = rotate(turn, sole[where])[..., 1] - ground.ball[where[0]]
+        deepest: Array = -(height + np.minimum(heel, ball))
+        return deepest
+
+    feet_, times = np.indices(turn.shape[:2])
+    all_ = feet_.ravel(), times.ravel()
+    least = np.maximum(depth(flat.reshape(-1, 4), all_), 0.0) + TOLERANCE * stance.leg_length
+    deep = depth(turn.reshape(-1, 4), all_) > least
+    if not deep.any():
+        return turn
+    where = all_[0][deep], all_[1][deep]
+    from_, to, least = turn[where], flat[where], least[deep]
+    low, high = np.zeros(len(from_)), np.ones(len(from_))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        inside = depth(mixed(from_, to, middle), where) > least
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    share = np.zeros(turn.shape[:2])
+    share[where] = high
+    return mixed(turn, flat, around(share, contacts, fps))
+
+
+def around(needed: Array, contacts: Contacts, fps: float) -> Array:
+    """(2, T) ``needed``, rising and falling smoothly, and nothing while the ball of the foot stands."""
+    fade = soft_step(distance(contacts.ball), 0.0, FADE * fps / 2)
+    return np.where(contacts.ball, 0.0, np.maximum(raised(needed, FADE / 3, fps) * fade, needed))
+
+
+def flat_toes(feet: Feet, ankle: Array, turn: Array, stance: Stance, ground: Ground) -> Array:
+    """(2, T, 4) toes that go with the foot, but lie flat while the ball of the foot stands and the heel is up."""
+    forward = stance.feet_forward[:, None]
+    sole = rotate(compose(turn, inverse(feet.turn)), feet.legs.sole)
+    height = (ankle + sole)[..., 1] - ground.floor - ground.ball[:, None]
+    near = 1.0 - soft_step(height, TOE_NEAR * stance.leg_length, TOE_FAR * stance.leg_length)
+    lifted = np.arcsin(np.clip(-rotate(turn, forward)[..., 1], -1.0, 1.0))
+    side = rotate(turn, unit(cross(Y, forward)))
+    return compose(about(side, -np.clip(lifted, 0.0, TOE_BEND) * near), turn)
+
+
+def _vector(q: Array) -> Array:
+    """Rotation vectors (..., 3) of rotations (..., 4), at most half a turn long."""
+    q = np.where(q[..., :1] < 0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, q[..., :1])
+    result: Array = q[..., 1:] * np.where(sine < 1e-9, 2.0, angle / np.maximum(sine, 1e-9))
+    return result
+
+
+def _rotation(vector: Array) -> Array:
+    """Rotations (..., 4) of rotation vectors (..., 3)."""
+    return about(unit(vector), np.sqrt(dot(vector, vector)))
