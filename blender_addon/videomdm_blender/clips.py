@@ -9,8 +9,9 @@ import numpy as np
 
 from videomdm.errors import UserError
 from videomdm.motion import Motion
+from videomdm.motion.body import first_frame_to_origin, floor_height
 from videomdm.motion.bvh import Bvh, read_bvh, to_motion
-from videomdm.motion.cmu import first_frame_to_origin, floor_height, from_cmu
+from videomdm.motion.cmu import from_cmu
 from videomdm.motion.skeleton import JOINT_NAMES
 
 SUFFIXES = (".npz", ".bvh")

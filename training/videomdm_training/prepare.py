@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from videomdm.errors import UserError
-from videomdm.motion import bvh, resample, rotations
+from videomdm.motion import body, bvh, resample, rotations
 from videomdm.motion import cmu as skeleton_map
 from videomdm.motion.clip import FPS, write_atomically
 
@@ -240,7 +240,7 @@ def _load_result(path: Path) -> tuple[str, np.ndarray]:
 
 def _edition() -> str:
     """A digest of the code that converts: results of other code are not reused."""
-    modules = (bvh, resample, rotations, skeleton_map, cmu)
+    modules = (body, bvh, resample, rotations, skeleton_map, cmu)
     return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()
 
 

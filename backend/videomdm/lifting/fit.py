@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..camera import homogeneous
+from ..motion.body import BONE_LENGTHS
 from ..motion.clip import FPS
-from ..motion.cmu import BONE_LENGTHS
 from ..motion.skeleton import CONTACT_JOINTS, JOINT_COUNT, JOINT_NAMES, MIRROR, PARENTS
 from .footage import Footage
 

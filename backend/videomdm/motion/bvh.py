@@ -67,15 +67,6 @@ class Bvh:
         """World positions (T, J, 3) and world rotations (T, J, 4) of the joints."""
         return kinematics.forward(self.skeleton.parents, self.rotations, self.translations)
 
-    def end_positions(self) -> np.ndarray:
-        """(T, E, 3) world positions of the end sites."""
-        positions, world = self.world
-        parents = [site.parent for site in self.end_sites]
-        offsets = np.array([site.offset for site in self.end_sites]).reshape(-1, 3)
-        return positions[:, parents] + rotations.rotate(
-            world[:, parents], np.broadcast_to(offsets, (len(self), len(parents), 3))
-        )
-
 
 def read_bvh(path: str | os.PathLike[str], scale: float = 1.0) -> Bvh:
     """Read a BVH file; ``scale`` multiplies its lengths (0.01 where the file is in centimetres).

@@ -140,15 +140,6 @@ def to_sixd(q: Array) -> Array:
     return xp.concat([m[..., :, 0], m[..., :, 1]], axis=-1)
 
 
-def from_sixd(sixd: Array) -> Array:
-    """Unit quaternions (..., 4) of 6D rotations (..., 6), made orthonormal by Gram-Schmidt."""
-    xp = array_namespace(sixd)
-    x = normalise(sixd[..., :3])
-    z = normalise(cross(x, sixd[..., 3:]))
-    y = cross(z, x)
-    return from_matrix(xp.stack([x, y, z], axis=-1))
-
-
 def from_euler(angles: Array, order: str) -> Array:
     """Quaternions (..., 4) of intrinsic turns by ``angles`` (..., 3) radians about the axes of ``order``.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..retarget.rig import Array, Flags
 
-FOOT_LENGTH = 0.1464  # metres from ankle to toe joint, as in ``videomdm.motion.cmu.BONE_LENGTHS``
+FOOT_LENGTH = 0.1464  # metres from ankle to toe joint, as in ``videomdm.motion.body.BONE_LENGTHS``
 FLAT_PITCH = np.radians(16.0)  # how far the line from ankle to toe joint falls when the sole is flat
 TOE_HEIGHT = 0.015  # metres of the toe joint above the floor while it stands
 CLEARANCE = 0.07  # metres by which the toe is lifted in a step

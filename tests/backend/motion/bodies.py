@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from videomdm.motion import kinematics, rotations
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.inverse import REST_DIRECTIONS
 from videomdm.motion.skeleton import JOINT_NAMES, PARENTS
 

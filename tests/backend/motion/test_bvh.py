@@ -54,7 +54,7 @@ def test_reads_any_hierarchy_and_channel_order() -> None:
         [[0.1, 0.2, 0.3], [0.1, 0.2, -0.7], [0.1, 2.2, 0.3], [0.1, 2.3, 0.3]],
     ]
     np.testing.assert_allclose(positions, expected, atol=1e-9)
-    np.testing.assert_allclose(take.end_positions()[:, 0], [[1.5, 0, 0], [0.1, 0.7, -0.7]], atol=1e-9)
+    assert [(site.parent, *site.offset) for site in take.end_sites] == [(1, 0.5, 0.0, 0.0)]
 
 
 @pytest.mark.parametrize(

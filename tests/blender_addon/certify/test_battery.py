@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videomdm.motion import Motion
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.representation import facing_direction
 from videomdm.motion.skeleton import CONTACT_JOINTS, JOINT_NAMES, PARENTS
 from videomdm_blender.certify.battery import BATTERY

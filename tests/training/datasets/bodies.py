@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.inverse import REST_DIRECTIONS
 from videomdm.motion.skeleton import PARENTS
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("smplx")
 
 from videomdm.errors import UserError
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.skeleton import PARENTS
 from videomdm_training.datasets import amass
 from videomdm_training.datasets.formats import detect, prepare_set

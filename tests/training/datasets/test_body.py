@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videomdm.errors import UserError
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.skeleton import JOINT_NAMES, PARENTS
 from videomdm_training.datasets.body import (
     H36M,

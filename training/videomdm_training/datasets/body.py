@@ -16,8 +16,8 @@ from videomdm.errors import UserError
 from videomdm.keypoints.joints import combine
 from videomdm.keypoints.layout import COUNT, INDEX
 from videomdm.motion import rotations
+from videomdm.motion.body import BONE_LENGTHS, bend_leg, floor_height
 from videomdm.motion.clip import FPS
-from videomdm.motion.cmu import BONE_LENGTHS, bend_leg, floor_height
 from videomdm.motion.inverse import REST_DIRECTIONS
 from videomdm.motion.representation import Placement, canonicalise
 from videomdm.motion.resample import resample_positions

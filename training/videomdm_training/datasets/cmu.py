@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from videomdm.errors import UserError
+from videomdm.motion.body import first_frame_to_origin, floor_height
 from videomdm.motion.bvh import parse_bvh
 from videomdm.motion.clip import FPS
-from videomdm.motion.cmu import first_frame_to_origin, floor_height, from_cmu
+from videomdm.motion.cmu import from_cmu
 
 NOTES = {
     "name": "CMU Graphics Lab motion capture database",

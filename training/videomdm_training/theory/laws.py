@@ -19,7 +19,7 @@ from torch import Tensor
 
 from videomdm.camera import Camera, orbit, project
 from videomdm.motion import kinematics, rotations
-from videomdm.motion.cmu import BONE_LENGTHS
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.inverse import REST_DIRECTIONS
 from videomdm.motion.skeleton import PARENTS
 
