@@ -82,7 +82,8 @@ def test_a_single_pack_is_looked_at_as_ever(lifter, tmp_path):
     alone = build_supervision(
         sources.source_clips(pack, pack.select("train"), again, True), lifter, CPU, views=2
     )
-    assert all(torch.equal(mixed.clips.frames[n], alone.clips.frames[n]) for n in alone.clips.frames)
+    assert all(torch.equal(mixed.clips.frames[n], alone.clips.frames[n]) for n in mixed.clips.frames)
+    assert set(alone.clips.frames) - set(mixed.clips.frames) == {"truth"}  # which supervises nothing here
     assert torch.equal(mixed.clips.sorted_weights, alone.clips.sorted_weights)
 
 

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from videomdm.model import text
 from videomdm.model.text import TextEncoder
+
+from .cache import Cache, key_of
 
 _SWAPS = {
     "left": "right",
@@ -60,8 +64,23 @@ class CaptionTable:
             self.texts.append(caption)
         return self._ids[caption]
 
-    def encode(self, encoder: TextEncoder, device: torch.device, batch: int = 128) -> None:
-        """Encode all captions; needed once, before :meth:`states`."""
+    def encode(
+        self, encoder: TextEncoder, device: torch.device, batch: int = 128, cache: Cache | None = None
+    ) -> None:
+        """Encode all captions, or find them in ``cache``; needed once, before :meth:`states`."""
+        key = key_of(
+            [self.texts, text.SHA256, batch, encoder.device.type], {}, (Path(text.__file__), Path(__file__))
+        )
+        kept = cache.load(key) if cache else None
+        if kept is None:
+            kept = self._encoded(encoder, batch)
+            if cache:
+                cache.store(key, kept)
+        self.lengths, self.flat = (kept[name].to(device) for name in ("lengths", "flat"))
+        self.offsets = torch.cumsum(self.lengths, 0) - self.lengths
+
+    def _encoded(self, encoder: TextEncoder, batch: int) -> dict[str, Tensor]:
+        """Tokens of each caption, and the states of all tokens."""
         order = sorted(range(len(self.texts)), key=lambda i: len(self.texts[i]))
         rows: list[Tensor] = [torch.empty(0)] * len(order)
         for start in range(0, len(order), batch):
@@ -69,9 +88,7 @@ class CaptionTable:
             states, mask = encoder([self.texts[i] for i in chosen])
             for i, state, real in zip(chosen, states, mask, strict=True):
                 rows[i] = state[real].half().cpu()
-        self.lengths = torch.tensor([len(r) for r in rows], device=device)
-        self.offsets = torch.cumsum(self.lengths, 0) - self.lengths
-        self.flat = torch.cat(rows).to(device)
+        return {"lengths": torch.tensor([len(row) for row in rows]), "flat": torch.cat(rows)}
 
     def states(self, ids: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Token states (B, L, E) float32 and mask (B, L) of captions ``ids`` (B,); rows not kept are empty."""

@@ -102,6 +102,13 @@ def lifter(
     "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
 )
 @click.option(
+    "--cache",
+    "cache_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps what the lifter makes of the data; runs may share it.  "
+    "[default: within the run's folder, until the run is finished]",
+)
+@click.option(
     "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
 )
 @click.option(
@@ -115,6 +122,7 @@ def fit(
     overrides: tuple[str, ...],
     time_limit: float,
     role: str,
+    cache_folder: Path | None,
     licence: str,
     commercial: bool,
 ) -> None:
@@ -129,6 +137,7 @@ def fit(
     from videomdm.motion.clip import FPS, write_atomically
 
     from . import engine
+    from .cache import Cache
     from .captions import CaptionTable
     from .configuration import load_run_config, store_config
     from .fit import FitConfig
@@ -140,9 +149,10 @@ def fit(
     assert isinstance(teacher, Lifter)
     device = engine.fabric_for(settings.engine).device
     words = CaptionTable()
+    cache = Cache(cache_folder or folder / "cache")
     given = [DataSource.parse(text) for text in data]
-    mixture = gather(given, teacher, words, settings, device, None if role == "all" else role)
-    words.encode(text_encoder(), device)
+    mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
+    words.encode(text_encoder(), device, cache=cache)
     store_config(settings, folder / "config.json")
     write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
     facts: dict[str, object] = {
@@ -154,6 +164,8 @@ def fit(
         "max_seconds": 10.0,
     }
     outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
+    if outcome.finished and cache_folder is None:
+        cache.remove()
     click.echo(outcome.said(folder / "denoiser.safetensors"))
 
 

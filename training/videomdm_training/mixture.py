@@ -15,13 +15,15 @@ from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 
 from . import sources
+from .cache import Cache
 from .captions import CaptionTable
 from .datasets.footage import FootageClip, read_footage
 from .datasets.pack import Pack
 from .fit import FitConfig
 from .teacher.footage import footage_supervision
 from .teacher.imported import read_teachers
-from .teacher.supervision import Supervision, build_supervision
+from .teacher.kept import kept_supervision
+from .teacher.supervision import Supervision
 
 LIFTED = "lifted"  # a subfolder of footage: motion that another tool lifted, named as the keypoints files
 
@@ -75,16 +77,19 @@ def gather(
     config: FitConfig,
     device: torch.device,
     role: str | None = None,
+    cache: Cache | None = None,
 ) -> Mixture:
     """Look at all sources as ``config`` says; of packs, only segments of ``role`` (None: any) train.
 
-    Captions are added to ``words``.  The packs' "val" segments validate.
+    Captions are added to ``words``.  The packs' "val" segments validate.  What the lifter makes of packs is kept in
+    ``cache``.  The training clips' true motion is there only where it supervises.
     """
     training: list[tuple[Supervision, float]] = []
     validation: list[tuple[Supervision, float]] = []
     credit: list[str] = []
     look = partial(
-        build_supervision,
+        kept_supervision,
+        cache,
         lifter=lifter,
         device=device,
         camera=config.camera,
@@ -92,6 +97,7 @@ def gather(
         known=config.known,
         align=config.align_teacher,
     )
+    with_truth = config.loss.supervision == "3d"
     for source, data in zip(given, read_sources(given), strict=True):
         if not isinstance(data, Pack):
             training.append((_footage(source, data, lifter, words, config, device), source.weight))
@@ -102,10 +108,10 @@ def gather(
                 f"{source.path} has no captioned segment to train on.",
                 "Look at its report: which split and role do the segments have?",
             )
-        training.append((look(clips, views=config.views), source.weight))
+        training.append((look(clips, views=config.views, seed=0, truth=with_truth), source.weight))
         held_out = sources.source_clips(data, data.select("val"), words, False)
         if held_out:
-            validation.append((look(held_out, views=1, seed=1), source.weight))
+            validation.append((look(held_out, views=1, seed=1, truth=True), source.weight))
         credit.append(str(data.notes.get("credit", "")))
     return Mixture(
         _joined(training), _joined(validation) if validation else None, "; ".join(filter(None, credit))

@@ -18,6 +18,8 @@ from videomdm.errors import UserError
 from videomdm.motion import representation
 from videomdm.motion.clip import write_atomically
 
+MOST_NUMBERS = 1 << 26  # in single precision at once
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -29,8 +31,11 @@ class Normalisation:
     @classmethod
     def of(cls, features: Tensor) -> Normalisation:
         """From features (F, 263).  Groups share one deviation, as HumanML3D's do, so no still joint is blown up."""
-        features = features.float()
-        mean, std = features.mean(0), features.std(0)
+        # a large set in single precision would be the most that training ever holds: a few channels at a time
+        parts = [
+            _statistics(part.float()) for part in features.split(max(1, MOST_NUMBERS // len(features)), dim=1)
+        ]
+        mean, std = (torch.cat(each) for each in zip(*parts, strict=True))
         for channels in representation.GROUPS.values():
             std[channels] = std[channels].mean().clamp(min=1e-4)
         return cls(mean, std)
@@ -65,3 +70,7 @@ class Normalisation:
             raise UserError(
                 f"{path} is damaged.", "Remove it and start the run again: it goes on where it stopped."
             ) from error
+
+
+def _statistics(values: Tensor) -> tuple[Tensor, Tensor]:
+    return values.mean(0), values.std(0)

@@ -82,6 +82,7 @@ def base(
             overrides=tuple(stages["fit"]),
             time_limit=left(),
             role="all",
+            cache_folder=None,
             licence="Apache-2.0",
             commercial=True,
         )

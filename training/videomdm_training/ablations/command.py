@@ -63,11 +63,13 @@ def ablate(
     from videomdm.errors import UserError
     from videomdm.motion.clip import write_atomically
 
+    from ..cache import Cache
     from ..cli import fit
     from ..configuration import load_config
     from ..fit import FitConfig
     from .table import METHOD, begin_with, is_finished, outcome, read_table, report
 
+    cache = Cache(folder / ".cache")  # no run can be called so
     table = read_table(table_file or METHOD)
     if unknown := sorted(set(only) - table.runs.keys()):
         raise UserError(f"The table has no run {', '.join(unknown)}.", f"It has: {', '.join(table.runs)}.")
@@ -96,6 +98,7 @@ def ablate(
             overrides=settings[name],
             time_limit=left,
             role=role,
+            cache_folder=cache.folder,
             licence="LicenseRef-unknown",
             commercial=False,
         )
@@ -104,4 +107,6 @@ def ablate(
     results = {name: outcome(folder / name) for name in names if (folder / name).is_dir()}
     click.echo(report(results))
     open_runs = [name for name in names if not is_finished(folder / name, steps[name])]
+    if not open_runs:
+        cache.remove()
     click.echo(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")

@@ -67,9 +67,9 @@ class SourceClip:
 class Supervision:
     """VideoMDM's training clips.
 
-    clips:    frames "teacher" (F, 263) float16 features, "keypoints" (F, 22, 2), "confidence" (F, 22), and, unless
-              the clips are footage, "truth" (F, 263) float16 features of the motion capture, read by baselines and
-              measurements only.
+    clips:    frames "teacher" (F, 263) float16 features, "keypoints" (F, 22, 2), "confidence" (F, 22), and, where it
+              is known and was asked for, "truth" (F, 263) float16 features of the motion capture, read by baselines
+              and measurements only.
     cameras:  R (M, 3, 3) and t (M, 3), in the coordinates in which the teacher's motion starts at the origin
               facing +Z, as what is diffused does.
     captions: (M, K) caption ids, repeated to K.
@@ -143,7 +143,7 @@ class Collector:
         self.weights += weights
 
     def finish(self) -> Supervision:
-        """All of it; UserError where nothing came together."""
+        """All of it, which is not held here any more; UserError where nothing came together."""
         if not self.captions:
             raise UserError(
                 "There is no clip to train on.",
@@ -152,7 +152,8 @@ class Collector:
         width = max(map(len, self.captions))
         table = torch.tensor([[c[i % len(c)] for i in range(width)] for c in self.captions])
         clips = Clips(
-            {name: torch.cat(values) for name, values in self.frames.items()},
+            # one kind after the other, so that not all frames lie in memory twice
+            {name: torch.cat(self.frames.pop(name)) for name in list(self.frames)},
             torch.cat(self.lengths).to(self.device),
             torch.tensor(self.weights, device=self.device),
         )
@@ -191,11 +192,13 @@ def build_supervision(
     detector: DetectorConfig | None = None,
     known: SupervisionConfig | None = None,
     align: bool = True,
+    truth: bool = True,
     batch: int = 64,
 ) -> Supervision:
     """Look at every clip from ``views`` cameras and let the lifter say what it sees.
 
     With ``align`` the lifted joints move onto their observed rays, which leaves the lifter's error in depth only.
+    Without ``truth`` the motion capture is not part of the result, which is two fifths smaller then.
     """
     camera_config, detector_config = camera or CameraConfig(), detector or DetectorConfig()
     known = known or SupervisionConfig()
@@ -204,8 +207,8 @@ def build_supervision(
     made = Collector(device)
     for chunk in tqdm(list(_batches(sources, batch)), desc="teacher", unit="batch"):
         positions, mask, count = _padded(chunk, device)
-        truth = encode(positions)
-        canonical = decode(truth)  # at the origin, facing +Z, as every prediction will be
+        real = encode(positions)
+        canonical = decode(real)  # at the origin, facing +Z, as every prediction will be
         for number in range(views):
             if chunk[0].cameras is None:
                 seen_by = sample_cameras(canonical, mask, generator, camera_config)
@@ -221,10 +224,11 @@ def build_supervision(
                 world, used = stand(world, used, mask)
             frames = {
                 "teacher": encode(world).half(),
-                "truth": truth.half(),
                 "keypoints": view.keypoints,
                 "confidence": weighed(view.confidence, known),
             }
+            if truth:
+                frames["truth"] = real.half()
             # features forget where a clip starts; what is diffused starts where the teacher says
             own = seen_from(used, start(world))
             made.add(frames, mask, own, [c.captions for c in chunk], [c.weight for c in chunk])
