@@ -16,8 +16,9 @@ from videomdm.errors import UserError
 from videomdm.motion import Motion
 
 from ..controls.controlled import onto_controls
-from ..controls.finish import finish, travelling
+from ..controls.finish import finish, replaced, travelling
 from ..controls.limb import Controls
+from ..controls.thinning import Sparse
 from ..edit.blend import Existing, weights
 from ..edit.make import Made, blend_frames, make_take
 from ..edit.posed import Posed
@@ -33,7 +34,7 @@ from .keys import make_cyclic, mark_cyclic, write_action
 from .nla import push_down
 from .rest import read_rest
 from .standing import keep
-from .tracks import RootTrack, tracks_of
+from .tracks import RootTrack, tolerance_of, tracks_of
 from .way import root_track
 
 TAKE_OVER = frozenset({"IK", "SPLINE_IK", "COPY_ROTATION", "COPY_TRANSFORMS", "CHILD_OF", "ARMATURE", "DAMPED_TRACK",
@@ -119,14 +120,25 @@ def apply_take(
     made, before = _make(armature, motion, rest, mapping, rate, settings, options, start)
     stance = Stance(rest, mapping)
     root = root_track(armature, stance, made, settings, start)
-    tracks = list(tracks_of(armature, stance, made, settings, root, before))
+    dense = replaced(armature, controlled, controls)
+    tracks = list(tracks_of(armature, stance, made, settings, root, before, dense))
     if settings.fingers == "relaxed":
         tracks += finger_tracks(armature, whole, found, before)
     notes = (*_notes(armature, mapping), *_loop_notes(made, settings))
+    tolerance = tolerance_of(armature, settings)
     action = write_action(armature, name, tracks, start, settings.interpolation)
     frames = range(start, start + len(made.take.location))
     try:
-        notes += finish(armature, action, controlled, frames, Posed(stance, made.take), controls)
+        notes += finish(
+            armature,
+            action,
+            controlled,
+            frames,
+            Posed(stance, made.take),
+            controls,
+            settings.interpolation,
+            Sparse(tolerance, made.contacts) if tolerance is not None else None,
+        )
         if settings.loop != "off":
             _make_loop(action, frames, settings, made, root, travelling(controlled, controls))
     except BaseException:

@@ -41,7 +41,7 @@ def write_action(
             for index in range(track.values.shape[1]):
                 fcurve = bag.fcurves.new(track.path, index=index)
                 fcurve.group = groups[track.group]
-                _fill(fcurve, keys[:, index], interpolation)
+                fill(fcurve, keys[:, index], interpolation)
     except BaseException:
         bpy.data.actions.remove(action)
         raise
@@ -56,15 +56,15 @@ def _keys(tracks: Sequence[Track], start_frame: int) -> list[Single]:
         alike.setdefault((len(track.values), track.frames.tobytes()), []).append(number)
     for numbers in alike.values():  # those with keys on the same frames together
         values = np.concatenate([tracks[number].values for number in numbers], axis=1)
-        points = _points(values, tracks[numbers[0]].frames, start_frame)
+        points = key_points(values, tracks[numbers[0]].frames, start_frame)
         ends = np.cumsum([tracks[number].values.shape[1] for number in numbers])
         for number, part in zip(numbers, np.split(points, ends[:-1], axis=1), strict=True):
             found[number] = part
     return found
 
 
-def _points(values: Array, frames: npt.NDArray[np.intp], start_frame: int) -> Single:
-    """(3, C, n, 2) the same for keys on n ``frames`` of values (T, C)."""
+def key_points(values: Array, frames: npt.NDArray[np.intp], start_frame: int) -> Single:
+    """(3, C, n, 2) points, left and right handles of keys on n ``frames`` of values (T, C)."""
     slope = np.gradient(values, axis=0)[frames] if len(values) > 1 else np.zeros((1, values.shape[1]))
     time = frames.astype(float)
     gaps = np.diff(time)
@@ -77,7 +77,7 @@ def _points(values: Array, frames: npt.NDArray[np.intp], start_frame: int) -> Si
     return points
 
 
-def _fill(fcurve: bpy.types.FCurve, keys: Single, interpolation: str) -> None:
+def fill(fcurve: bpy.types.FCurve, keys: Single, interpolation: str) -> None:
     """Give a new curve its keys (3, n, 2).
 
     ``FCurve.update`` would sort them, which they are, and place handles that are placed: it takes as long as

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -74,10 +74,11 @@ def tracks_of(
     settings: TakeSettings,
     root: RootTrack | None,
     before: Before | None,
+    dense: Collection[str] = (),
 ) -> Iterator[Track]:
     """The tracks of a take, those of one bone after each other.
 
-    before: what the bones do before a take that is blended.
+    before: what the bones do before a take that is blended; dense: bones that keep their keys on all frames.
     """
     take, mapping, pose = made.take, stance.mapping, armature.pose
     assert pose is not None
@@ -86,7 +87,7 @@ def tracks_of(
         mode = pose.bones[bone].rotation_mode
         rotation[bone] = mode, *channels(take.rotations[:, number], mode)
     kept = None
-    tolerance = _tolerance(armature, settings)
+    tolerance = tolerance_of(armature, settings)
     if tolerance is not None:
         values = {bone: Rotation(mode, values) for bone, (mode, _, values) in rotation.items()}
         kept = reduced(stance, take, values, made.contacts, tolerance, settings.interpolation)
@@ -100,7 +101,9 @@ def tracks_of(
             yield Track(bone, base + "location", take.location).on(kept.location if kept else None)
         if bone in rotation:
             _, channel, numbers = rotation[bone]
-            yield Track(bone, base + channel, numbers).on(kept.rotations[bone] if kept else None)
+            yield Track(bone, base + channel, numbers).on(
+                kept.rotations[bone] if kept and bone not in dense else None
+            )
         yield from _still(pose.bones[bone], base, other, before, located=bone == take.root)
     yield from _switches(mapping)
 
@@ -111,7 +114,8 @@ def _switches(mapping: Mapping) -> Iterator[Track]:
         yield Track(bone, path, np.array([[value]]))
 
 
-def _tolerance(armature: bpy.types.Object, settings: TakeSettings) -> Tolerance | None:
+def tolerance_of(armature: bpy.types.Object, settings: TakeSettings) -> Tolerance | None:
+    """How far a take may be missed for keys to be left out, None where all are kept."""
     if not settings.reduce_degrees:
         return None
     metres = abs(armature.matrix_world.median_scale) or 1.0

@@ -15,6 +15,7 @@ from .ik import FkLimb, place_ik
 from .limb import Controls, Setting
 from .settling import settle
 from .stage import stage
+from .thinning import Sparse, thin
 
 MISSED = 0.01  # metres that IK may be away from FK before it is told
 
@@ -26,13 +27,17 @@ def finish(
     frames: range,
     posed: Posed,
     controls: Controls = Controls.FK,
+    interpolation: str = "linear",
+    sparse: Sparse | None = None,
 ) -> tuple[str, ...]:
     """Complete a take that keys the FK controls; returns what the user should know, one sentence each.
 
     Properties that decide what the controls hang on are keyed with the value that they have: the take was made
     for it.  Nothing but ``action`` is changed.
 
-    posed: how the FK controls shall be turned, against what carries the hips.
+    posed:         how the FK controls shall be turned, against what carries the hips.
+    interpolation: of the IK controls' keys.
+    sparse:        how far IK controls may miss the take for keys to be left out, None to keep all.
     """
     curves = Curves.of(action, frames.start)
     for setting in controlled.kept:
@@ -44,7 +49,7 @@ def finish(
         if astray:
             notes = (f"{', '.join(astray)} of {armature.name} do not follow their controls rigidly.",)
     if controls is not Controls.FK:
-        notes += _add_ik(armature, action, controlled, frames, controls)
+        notes += _add_ik(armature, action, controlled, frames, controls, interpolation, sparse)
     return notes
 
 
@@ -56,16 +61,29 @@ def travelling(controlled: Controlled, controls: Controls) -> set[str]:
     return {f'pose.bones["{escape_identifier(control)}"].location' for control in placed}
 
 
+def replaced(armature: bpy.types.Object, controlled: Controlled, controls: Controls) -> set[str]:
+    """The FK controls whose keys only serve to place IK controls, and then go."""
+    if controls is not Controls.IK:
+        return set()
+    return {bone for limb in _limbs(armature, controlled) for bone in limb.fk_bones}
+
+
+def _limbs(armature: bpy.types.Object, controlled: Controlled) -> list[FkLimb]:
+    found = (FkLimb.of(armature, controlled.mapping, ik, side) for side, ik in controlled.ik)
+    return [limb for limb in found if limb is not None]
+
+
 def _add_ik(
     armature: bpy.types.Object,
     action: bpy.types.Action,
     controlled: Controlled,
     frames: range,
     controls: Controls,
+    interpolation: str,
+    sparse: Sparse | None,
 ) -> tuple[str, ...]:
     curves = Curves.of(action, frames.start)
-    found = (FkLimb.of(armature, controlled.mapping, ik, side) for side, ik in controlled.ik)
-    limbs = [limb for limb in found if limb is not None]
+    limbs = _limbs(armature, controlled)
     if not limbs:
         return (f"IK controls are not known of {armature.name}; its FK bones were keyed.",)
     for limb in limbs:
@@ -73,6 +91,7 @@ def _add_ik(
             _keep(armature, curves, setting)
     with stage(armature) as place:
         errors = place_ik(place, action, limbs, frames)
+        thin(place, action, limbs, frames, interpolation, sparse)
     for limb in limbs:
         if controls is Controls.IK:
             curves.drop(limb.fk_bones)

@@ -37,6 +37,7 @@ class FkLimb:
     """An IK limb of one side of a rig, with the FK controls that it has to match."""
 
     ik: IkLimb
+    side: str
     upper: str
     lower: str
     end: str
@@ -53,7 +54,7 @@ class FkLimb:
             return None
         toes = mapping.chain(f"{side}_toe") if ik.toe in known else ()
         upper, lower, end = (chain[0] for chain in chains)
-        return cls(ik, upper, lower, end, toes[0] if toes else "")
+        return cls(ik, side, upper, lower, end, toes[0] if toes else "")
 
     @property
     def fk_bones(self) -> tuple[str, ...]:
@@ -143,9 +144,12 @@ def _goal(armature: bpy.types.Object, limb: FkLimb, played: Played) -> _Goal:
     joints = played.heads(limb.upper), played.heads(limb.lower), played.heads(limb.end)
     rest_upper, rest_end, rest_pole = (at_rest(armature, b) for b in (limb.upper, limb.end, limb.ik.pole))
     to_pole, _ = bend(*(matrix[None, :3, 3] for matrix in (rest_upper, rest_pole, rest_end)))
-    at_ease = [at_rest(armature, bone)[None, :3, 3] for bone in (limb.upper, limb.lower, limb.end)]
+    rest_root, rest_middle, rest_last = (
+        at_rest(armature, bone)[None, :3, 3] for bone in (limb.upper, limb.lower, limb.end)
+    )
+    bent = bend_at_rest(rest_root, rest_middle, rest_last, to_pole)
     turn = upper[:, :3, :3] @ np.linalg.inv(rest_upper[:3, :3])
-    direction = bend_direction(*joints, np.einsum("tij,j->ti", turn, bend_at_rest(*at_ease, to_pole)[0]))
+    direction = bend_direction(*joints, np.einsum("tij,j->ti", turn, bent[0]))
     toe = None
     if limb.toe:
         toe = following(
@@ -223,9 +227,7 @@ def _length_corrected(limb: FkLimb, goal: _Goal, played: Played) -> bool:
     root, middle, end = (played.heads(bone) for bone in limb.ik.shown)
     goal.length.correct(slack(root, middle, end))
     out = [np.linalg.norm(bend(*joints)[0], axis=-1) for joints in ((root, middle, end), goal.joints)]
-    if np.percentile(np.abs(out[0] - out[1]), 95) < MISBENT * goal.size:
-        return False
-    return True
+    return bool(np.percentile(np.abs(out[0] - out[1]), 95) >= MISBENT * goal.size)
 
 
 def _error(goal: _Goal, limb: FkLimb, played: Played) -> float:

@@ -71,7 +71,7 @@ def reduced(
     limit = Tolerance(tolerance.angle * MARGIN, tolerance.distance * MARGIN)
     legs = {side: _leg_bones(stance, side) for side in SIDES}
     bodies = {side: _bones_above(stance, side) for side in SIDES}
-    steps = {side: _changes(contacts[:, 2 * number : 2 * number + 2]) for number, side in enumerate(SIDES)}
+    steps = {side: changes(contacts[:, 2 * number : 2 * number + 2]) for number, side in enumerate(SIDES)}
     kept: dict[str, Flags] = {}
     for mode in dict.fromkeys(channel.mode for channel in channels.values()):
         bones = [bone for bone in take.bones if channels[bone].mode == mode]
@@ -187,7 +187,7 @@ def _turns_of(values: Array, least: float) -> Flags:
     return flags
 
 
-def _changes(contacts: Flags) -> Flags:
+def changes(contacts: Flags) -> Flags:
     """(T,) the last frame before and the first frame after each change of contacts (T, 2)."""
     change = np.any(contacts[1:] != contacts[:-1], axis=-1)
     flags = np.zeros(len(contacts), bool)
@@ -229,7 +229,7 @@ def _with_standing_feet(
         for number, side in enumerate(SIDES):
             stands = contacts[:, 2 * number : 2 * number + 2].any(axis=-1)
             miss = np.linalg.norm(shown.leg(side)[2:] - dense[side], axis=-1).max(axis=0)
-            frames = _worst_of_runs(np.where(stands, miss, 0.0), distance)
+            frames = worst_of_runs(np.where(stands, miss, 0.0), distance)
             if not len(frames):
                 continue
             finished = False
@@ -244,7 +244,7 @@ def _with_standing_feet(
             return Kept(flags, location)
 
 
-def _worst_of_runs(error: Array, tolerance: float) -> Array:
+def worst_of_runs(error: Array, tolerance: float) -> Array:
     """The worst frame of each run of frames whose error (T,) is above ``tolerance``."""
     above = np.concatenate([[False], error > tolerance, [False]])
     edges = np.flatnonzero(above[1:] != above[:-1]).reshape(-1, 2)
