@@ -27,7 +27,9 @@ import numpy as np
 EXTENSION = "bl_ext.user_default.videomdm"
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 PLAN = json.loads((FOLDER / "plan.json").read_text())
-DRAW_SECONDS = 2.0  # of a software renderer
+DRAW_SECONDS = 1.0  # of a software renderer
+HOVER_SECONDS = (0.05, 0.2)  # for each place; a busy machine needs a second look
+CLOSED = ("VIDEOMDM_PT_take", "VIDEOMDM_PT_library", "VIDEOMDM_PT_mapping", "VIDEOMDM_PT_sampling")
 seen: dict[str, Any] = {}
 
 
@@ -59,24 +61,38 @@ def screenshot(name: str) -> None:
     bpy.data.images.remove(image)
 
 
-def press(operator: str) -> Iterator[float]:
-    """Find the sidebar's button for an operator with the mouse, and click on it."""
-    region = sidebar()
-    rows = range(region.y + region.height - 10, region.y, -12)
-    columns = [region.x + int(region.width * share) for share in (0.3, 0.7)]
-    for x, y in itertools.product(columns, rows):
+def press(operator: str, share: float) -> Iterator[float]:
+    """Find the sidebar's button for an operator with the mouse, and click on it.
+
+    share: where to look, of the sidebar's width.
+    """
+    yield DRAW_SECONDS  # until panels have stopped moving
+    region, command = sidebar(), f"bpy.ops.{operator}()"
+    rows = range(region.y + region.height - 10, region.y, -14)
+    x = region.x + int(region.width * share)
+    for seconds, y in itertools.product(HOVER_SECONDS, rows):
         window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
-        yield 0.05
-        bpy.context.window_manager.clipboard = ""
-        with bpy.context.temp_override(window=window(), area=area(), region=region):
-            if bpy.ops.ui.copy_python_command_button.poll():
-                bpy.ops.ui.copy_python_command_button()
-        if bpy.context.window_manager.clipboard == f"bpy.ops.{operator}()":
-            window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
-            yield 0.1
-            window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
-            return
+        yield seconds
+        if under_mouse() != command:
+            continue
+        yield 0.2
+        if under_mouse() != command:
+            continue  # that was the button of the place before
+        window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
+        yield 0.1
+        window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
+        return
     raise LookupError(f"the sidebar has no button for {operator}")
+
+
+def under_mouse() -> str:
+    """The Python command of the button under the mouse."""
+    manager = bpy.context.window_manager
+    manager.clipboard = ""
+    with bpy.context.temp_override(window=window(), area=area(), region=sidebar()):
+        if bpy.ops.ui.copy_python_command_button.poll():
+            bpy.ops.ui.copy_python_command_button()
+    return str(manager.clipboard)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> Iterator[float]:
@@ -89,20 +105,55 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> Iterator[floa
         waited += 0.1
 
 
+def do(operator: str, how: str = "INVOKE_DEFAULT", **options: Any) -> None:
+    """An operator as a button of the sidebar runs it: with its own undo step."""
+    with bpy.context.temp_override(window=window(), area=area(), region=sidebar()):
+        getattr(bpy.ops.videomdm, operator)(how, True, **options)
+
+
+def refusal(operator: str, **options: Any) -> str:
+    """Why an operator cannot be used now."""
+    try:
+        do(operator, **options)
+    except RuntimeError as error:
+        return str(error).strip()
+    return ""
+
+
+def rig() -> Any:
+    """The armature; after an undo what Python held of it is gone."""
+    return bpy.data.objects["Mannequin"]
+
+
+def action() -> str:
+    """The name of the armature's Action."""
+    data = rig().animation_data
+    return data.action.name if data is not None and data.action is not None else ""
+
+
+def undo() -> None:
+    """Ctrl Z."""
+    with bpy.context.temp_override(window=window(), area=area(), region=sidebar()):
+        bpy.ops.ed.undo()
+
+
+def open_panels() -> None:
+    """Show panels that are closed at first."""
+    for name in CLOSED:
+        panel = getattr(bpy.types, name)
+        bpy.utils.unregister_class(panel)
+        panel.bl_options = set()
+        bpy.utils.register_class(panel)
+
+
 def steps() -> Iterator[float]:
     addon_utils.enable(EXTENSION, default_set=True)
-    from videomdm_blender.connection import hub
-    from videomdm_blender.generate import jobs
     from videomdm_blender.mannequin.build import build_mannequin
 
-    library_panel = bpy.types.VIDEOMDM_PT_library
-    bpy.utils.unregister_class(library_panel)
-    library_panel.bl_options = set()  # open from the start
-    bpy.utils.register_class(library_panel)
+    open_panels()
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
-    scene = window().scene
-    armature = build_mannequin(scene)
+    armature = build_mannequin(window().scene)
     window().view_layer.objects.active = armature
     area().spaces.active.show_region_ui = True
     yield 1.0
@@ -110,45 +161,124 @@ def steps() -> Iterator[float]:
     view = next(region for region in area().regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=window(), area=area(), region=view):
         bpy.ops.view3d.view_all()
-    yield 1.0
-    screenshot("1_off")
+    yield DRAW_SECONDS
+    screenshot("01_off")
+    seen["no backend"] = refusal("generate")
     bpy.context.preferences.addons[EXTENSION].preferences.connection_file = PLAN["connection_file"]
     bpy.ops.ed.undo_push(message="Mannequin")
-    yield from press("videomdm.connect")
+    yield from generating()
+    yield from changing_the_take()
+    yield from mapping()
+    yield from listing()
+
+
+def generating() -> Iterator[float]:
+    """Connect, generate, cancel, be refused, get a take."""
+    from videomdm_blender.connection import hub
+    from videomdm_blender.generate import jobs
+
+    scene = window().scene
+    yield from press("videomdm.connect", 0.6)
     yield from until(lambda: hub.hub.status.phase.name == "READY")
     yield DRAW_SECONDS
-    screenshot("2_connected")
+    screenshot("02_connected")
+    window().view_layer.objects.active = None
+    seen["no armature"] = refusal("generate")
+    window().view_layer.objects.active = rig()
     scene.videomdm.prompt = "a slow walk"
-    yield from press("videomdm.generate")
+    yield from press("videomdm.generate", 0.4)
     yield from until(lambda: jobs.desk.current is not None and jobs.desk.current.fraction > 0.2)
-    screenshot("3_running")
-    jobs.cancel(jobs.desk.current)
+    screenshot("03_running")
+    do("cancel")
     yield from until(lambda: jobs.desk.current.ended)
-    yield DRAW_SECONDS
     scene.videomdm.prompt = "refuse this"
-    yield from press("videomdm.generate")
+    do("generate")
     yield from until(lambda: jobs.desk.current.ended)
     yield DRAW_SECONDS
-    screenshot("4_refused")
+    screenshot("04_refused")
+    seen["no take"] = refusal("reapply_take")
     scene.videomdm.prompt = "a person walks forward"
-    yield from press("videomdm.generate")
+    do("generate")
     yield from until(lambda: jobs.desk.error is None and jobs.desk.current.ended)
-    seen["state"] = jobs.desk.current.state.name
-    seen["action"] = armature.animation_data.action.name
+    seen["state"], seen["action"] = jobs.desk.current.state.name, action()
     yield DRAW_SECONDS
-    screenshot("5_done")
-    name = armature.name
-    bpy.ops.ed.undo()  # after it, what Python held of the scene is gone
-    seen["undone"] = not bpy.data.actions and name in bpy.data.objects
+    screenshot("05_done")
+
+
+def changing_the_take() -> Iterator[float]:
+    """Every setting of the panel, every operator on the take, and back."""
+    from videomdm_blender.generate import jobs
+
+    first = action()
+    take = window().scene.videomdm.take
+    take.root, take.heading, take.interpolation, take.reduce_degrees = "object", True, "bezier", 1.0
+    take.loop = "whole"
+    yield DRAW_SECONDS
+    screenshot("06_settings")
+    do("reapply_take")
+    reapplied = action()
+    do("mirror_take")
+    mirrored = action()
+    do("loop_take", loop="best")
+    looped = action()
+    do("push_down_take")
+    seen["pushed down"] = [track.name for track in rig().animation_data.nla_tracks]
+    seen["actions"] = len({first, reapplied, mirrored, looped})
+    back = []
+    for _ in range(4):
+        undo()
+        back.append(action())
+    seen["take undone"] = back == [looped, mirrored, reapplied, first]
+    do("apply_take", index=0)
+    yield DRAW_SECONDS
+    screenshot("07_applied")
+    undo()
+    undo()
+    seen["undone"] = not bpy.data.actions and "Mannequin" in bpy.data.objects
     jobs.desk.takes.clear()
+
+
+def mapping() -> Iterator[float]:
+    """Find the bones, correct one from the viewport, see what is wrong, save and load, choose by hand."""
+    file = str(FOLDER / "mapping.json")
+    do("mapping_find")
     yield DRAW_SECONDS
-    yield from press("videomdm.list_takes")
+    screenshot("08_mapping")
+    do("mapping_save", "EXEC_DEFAULT", filepath=file)
+    rig().data.bones.active = rig().data.bones["RightHand"]
+    do("mapping_add", slot="left_hand")
+    do("mapping_pick", slot="left_hand", place=0)
+    seen["wrong bone"] = rig().videomdm_mapping.problem
+    yield DRAW_SECONDS
+    screenshot("09_wrong_bone")
+    undo()
+    seen["bone undone"] = rig().videomdm_mapping.chain("left_hand")
+    do("mapping_reset")
+    seen["reset"] = not rig().videomdm_mapping.is_given
+    do("mapping_choose")
+    rig().videomdm_mapping.left_hand_0 = "LeftHand"
+    yield DRAW_SECONDS
+    screenshot("10_by_hand")
+    do("mapping_mirror")
+    seen["other side"] = rig().videomdm_mapping.chain("right_hand")
+    do("mapping_load", "EXEC_DEFAULT", filepath=file)
+    seen["loaded"] = rig().videomdm_mapping.problem == "" and rig().videomdm_mapping.chain("left_hand")
+
+
+def listing() -> Iterator[float]:
+    """The backend's library, and the preferences."""
+    from videomdm_blender.generate import jobs
+
+    do("list_takes")
     yield from until(lambda: bool(jobs.desk.stored))
     yield DRAW_SECONDS
-    screenshot("6_library")
+    screenshot("11_library")
+    do("fetch_take", job=jobs.desk.stored[0].job)
+    yield from until(lambda: jobs.desk.current.ended)
+    seen["fetched"] = action()
     bpy.ops.preferences.addon_show(module=EXTENSION)
     yield 2 * DRAW_SECONDS
-    screenshot("7_preferences")
+    screenshot("12_preferences")
 
 
 def main() -> None:

@@ -20,7 +20,19 @@ from pathlib import Path
 import pytest
 
 DRIVE = Path(__file__).with_name("drive.py")
-PICTURES = ("1_off", "2_connected", "3_running", "4_refused", "5_done", "6_library", "7_preferences")
+PICTURES = (
+    *("01_off", "02_connected", "03_running", "04_refused", "05_done", "06_settings", "07_applied"),
+    *("08_mapping", "09_wrong_bone", "10_by_hand", "11_library", "12_preferences"),
+)
+REFUSALS = {
+    "no backend": "no connection to a backend",
+    "no armature": "No armature is active",
+    "no take": "Apply a take first",
+    "wrong bone": "more than one part",
+}
+LONGEST = 400  # seconds, of a busy machine
+FAULT = re.compile(r"Traceback|uiItem|: not found")
+SIZE = (1280, 1500)  # the whole sidebar
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +58,7 @@ def display(folder: Path) -> Iterator[str]:
     """An X server without a screen; its frame buffer is a file in the folder."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x900x24", "-fbdir", str(folder)],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "{}x{}x24".format(*SIZE), "-fbdir", str(folder)],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )
@@ -76,18 +88,39 @@ def package(blender: list[str], repository: Path, folder: Path) -> Path:
     return next(folder.glob("*.zip"))
 
 
+@pytest.mark.timeout(LONGEST + 200)
 def test_the_sidebar(blender: list[str], package: Path, display: str, puppet: Path, folder: Path) -> None:
     environment = os.environ | {"DISPLAY": display, "BLENDER_USER_RESOURCES": str(folder / "user")}
     environment.pop("PYTHONPATH", None)
     (folder / "plan.json").write_text(json.dumps({"connection_file": str(puppet)}))
     install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
     subprocess.run([*blender, *install], env=environment, check=True, timeout=100)
-    drive = ["--enable-event-simulate", "--window-geometry", "0", "0", "1280", "900", "--python"]
-    subprocess.run(
-        [*blender, *drive, str(folder / "drive.py"), "--", str(folder)], env=environment, timeout=240
+    drive = ["--enable-event-simulate", "--window-geometry", "0", "0", *map(str, SIZE), "--python"]
+    driven = subprocess.run(
+        [*blender, *drive, str(folder / "drive.py"), "--", str(folder)],
+        env=environment,
+        timeout=LONGEST,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     seen = json.loads((folder / "seen.json").read_text())
-    assert seen == {"state": "DONE", "action": "a person walks forward", "undone": True}
+    for what, words in REFUSALS.items():
+        assert words in seen.pop(what)
+    assert seen == {
+        "state": "DONE",
+        "action": "a person walks forward",
+        "pushed down": ["a person walks forward.003"],
+        "actions": 4,
+        "take undone": True,
+        "undone": True,
+        "bone undone": ["LeftHand"],
+        "reset": True,
+        "other side": ["RightHand"],
+        "loaded": ["LeftHand"],
+        "fetched": "a person walks forward",
+    }
+    assert not FAULT.search(driven.stdout), driven.stdout  # panels that cannot be drawn only say so there
     sizes = {name: (folder / f"{name}.png").stat().st_size for name in PICTURES}
     assert min(sizes.values()) > 20_000  # something was drawn
     assert len(set(sizes.values())) == len(PICTURES)  # and each step looks different
