@@ -97,7 +97,8 @@ def keypoints(
     found.save(output)
     if overlay is not None:
         write_overlay(overlay, video, found, progress=True)
-    for note in found.provenance.get("notes", []):
+    notes = found.provenance.get("notes")
+    for note in notes if isinstance(notes, list) else []:
         click.echo(f"Note: {note}", err=True)
     click.echo(
         f"{output}: {len(found)} frames at {found.fps:g} frames per second, {found.width} x {found.height};"

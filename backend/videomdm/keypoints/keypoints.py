@@ -89,7 +89,10 @@ class Keypoints:
 
     def part(self, start: int, stop: int) -> Keypoints:
         """Frames ``start`` to ``stop`` (exclusive); ``provenance["start"]`` moves on by as many seconds."""
-        begin = float(self.provenance.get("start", 0.0)) + start / self.fps
+        begin = self.provenance.get("start")
+        if not isinstance(begin, int | float) or abs(begin) > 1e9:
+            begin = 0.0  # none, or from a file that says anything
+        begin += start / self.fps
         part = replace(self, points=self.points[start:stop], confidence=self.confidence[start:stop])
         return part.noted(start=round(begin, 6))
 

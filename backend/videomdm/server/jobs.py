@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue as thread_queue
-import sqlite3
 import threading
 from collections.abc import Callable
 
@@ -219,7 +218,7 @@ class Jobs:
     def _store(self, entry: Entry, result: protocol.Result) -> protocol.Result:
         try:
             self._library.add(result.job, result.motions, entry.job.model or self.ready.default)
-        except (OSError, sqlite3.Error, UserError) as error:
+        except Exception as error:  # whatever the disk or the index says, the take is delivered
             log.error("The library could not keep job %s: %s", result.job, error)
             return protocol.Result(result.job, result.motions, stored=False)
         return result

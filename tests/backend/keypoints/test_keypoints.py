@@ -118,6 +118,12 @@ def test_resampling_keeps_the_motion(rate: float) -> None:
     np.testing.assert_array_equal(same.points, dense.points)
 
 
+@pytest.mark.parametrize("start", ["soon", [1], None, 10**400])
+def test_a_start_that_is_no_time_counts_as_none(start: object) -> None:
+    odd = walking_keypoints(5).noted(start=start)
+    assert odd.part(3, 5).provenance["start"] == round(3 / odd.fps, 6)
+
+
 def test_resampling_does_not_invent_what_was_not_seen() -> None:
     good = walking_keypoints(30)
     confidence = good.confidence.copy()
