@@ -16,7 +16,9 @@ from .stance import Stance
 MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
 TURN = 1.85  # degrees by which legs may turn to keep feet in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
-QUIET = 5.0  # metres per second cubed: a trembling that nobody sees, of 0.1 mm at 20 fps
+QUIET = 5.0  # metres per second cubed that nobody sees: joints that tremble by 0.1 mm at 20 fps
+SMOOTHER = 4.0  # how much smoother body and steps are made where they would be jerkier than before
+JERKY = "the motion would be less smooth"
 TELLING = 0.1  # metres of travel, lost or won, that the user should know of
 WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
 
@@ -72,7 +74,26 @@ def clean_up(
     before = measure(feet, pose.path, contacts, stance, ground, fps)
     if not always and max(before.slide, before.gap, before.penetration) < WORTH:
         return pose, ContactReport(False, "there is nothing to clean up")
-    planted, kept = plant(pose, contacts, stance, ground, fps, np.inf if always else TURN)
+    for smoother in (1.0, SMOOTHER):
+        found, report = _planted(pose, feet, before, contacts, stance, ground, fps, always, smoother)
+        if report.reason != JERKY:
+            break
+    return (found if report.kept else pose), report
+
+
+def _planted(
+    pose: Pose,
+    feet: Feet,
+    before: Measures,
+    contacts: Contacts,
+    stance: Stance,
+    ground: Ground,
+    fps: float,
+    always: bool,
+    smoother: float,
+) -> tuple[Pose, ContactReport]:
+    """``pose`` with its feet planted, and what speaks against it."""
+    planted, kept = plant(pose, contacts, stance, ground, fps, np.inf if always else TURN, smoother)
     planted_feet = Feet.of(stance, planted)
     after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
     legs = direction_errors(feet, planted_feet).ravel()
@@ -83,7 +104,7 @@ def clean_up(
         left = slide(planted_feet, kept) * HEIGHT / body_height(stance, ground)
         reason = _objection(before, after, direction, left)
     ways = [(path[-1] - path[0]) * (1.0, 0.0, 1.0) / ground.scale for path in (pose.path, planted.path)]
-    report = ContactReport(
+    return planted, ContactReport(
         kept=not reason,
         reason=reason,
         before=before,
@@ -92,7 +113,6 @@ def clean_up(
         stands=kept.count,
         travel=(float(np.linalg.norm(ways[0])), float(np.linalg.norm(ways[1]))),
     )
-    return (planted if report.kept else pose), report
 
 
 def _objection(before: Measures, after: Measures, direction: tuple[float, float], left: float) -> str:
@@ -103,8 +123,8 @@ def _objection(before: Measures, after: Measures, direction: tuple[float, float]
         return "feet would float as before"
     if after.penetration > max(before.penetration, WORTH):
         return "feet would sink into the floor"
-    if after.jerk > max(before.jerk, QUIET):
-        return "the motion would be less smooth"
+    if after.jerk > np.hypot(before.jerk, QUIET):
+        return JERKY
     if direction[0] >= MEDIAN or direction[1] >= P99:
         return "limbs would turn too far"
     return ""

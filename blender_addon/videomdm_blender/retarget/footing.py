@@ -68,6 +68,7 @@ def find_footing(
     fps: float,
     limit: float = np.inf,
     few: float = 0.0,
+    smoother: float = 1.0,
 ) -> Footing:
     """The footing of feet that turn as ``turn`` (2, T, 4).
 
@@ -75,8 +76,11 @@ def find_footing(
     upright: (T,) 1 where the body stands, 0 where it lies.
     limit:   degrees by which legs may turn; where more than a share ``few`` of the frames needs more, these count
              ever less, so that the others can be kept.
+    smoother: how much more than usual jerks of the body count.
     """
-    search = _Search(feet, turn, contacts, stance, ground, own / ground.scale, upright, 1.0 / fps)
+    search = _Search(
+        feet, turn, contacts, stance, ground, own / ground.scale, upright, 1.0 / fps, JERK * smoother
+    )
     search.again(np.ones_like(search.pitch), known=False)
     for _ in range(1, ROUNDS):
         search.again(search.convex())
@@ -100,6 +104,7 @@ class _Search:
         own: Array,
         upright: Array,
         second: float,
+        jerk: float,
     ) -> None:
         metre = 1.0 / ground.scale
         self.metre, self.second, self.own = metre, second, own
@@ -121,7 +126,7 @@ class _Search:
         self.floor = self._floor()
         self.low = (ground.floor + ground.ankle[:, None]) * metre - self.legs.ankle[..., 1]
         self.lifted = upright * ~self.standing / self.legs.upward()
-        self.equations, self.diagonal = self._fixed()
+        self.equations, self.diagonal = self._fixed(jerk)
 
     def _put(self) -> None:
         """Feet as they are pitched: from the ankle to the point that stands, and where that is in the motion."""
@@ -152,16 +157,16 @@ class _Search:
         means = contacts.means(values, self.standing)[0][stands]
         return np.where(means[..., 0] > 0.5, height, means[..., 1])
 
-    def _fixed(self) -> tuple[Banded, Array]:
+    def _fixed(self, jerk: float) -> tuple[Banded, Array]:
         """What does not change from round to round: the body is smooth, and places of stands are places."""
         frames = len(self.own)
         bands = [np.zeros((max(frames - k, 0), 7)) for k in (1, 2, 3)]
         diagonal = np.zeros((frames, 7, 7))
         third = difference_bands(frames, 3)
         for axis in range(3):
-            diagonal[:, axis, axis] += JERK * self.second**-5 * third[0]
+            diagonal[:, axis, axis] += jerk * self.second**-5 * third[0]
             for k in (1, 2, 3):
-                bands[k - 1][:, axis] += JERK * self.second**-5 * third[k]
+                bands[k - 1][:, axis] += jerk * self.second**-5 * third[k]
         diagonal[:, 1, 1] += SINK * self.second
         same = self.standing[:, 1:] & self.standing[:, :-1]
         held = HELD * self.second

@@ -37,23 +37,30 @@ STAYS = 1e4  # how much more standing ankles keep to their places than others
 
 
 def plant(
-    pose: Pose, contacts: Contacts, stance: Stance, ground: Ground, fps: float, limit: float = np.inf
+    pose: Pose,
+    contacts: Contacts,
+    stance: Stance,
+    ground: Ground,
+    fps: float,
+    limit: float = np.inf,
+    smoother: float = 1.0,
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
-    limit: degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part of
-           the way, and the body is raised as far as they would be in the floor.
+    limit:    degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part
+              of the way, and the body is raised as far as they would be in the floor.
+    smoother: how much more than usual jerks of the body and of steps count.
     """
     before = Feet.of(stance, pose)
     turn = standing_turn(before, contacts, stance, fps)
     skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
-    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, limit, FEW)
+    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, limit, FEW, smoother)
     turn = pitched(turn, footing.pitch, contacts, stance, fps)
     moved = before.moved(footing.shift)
     moved = moved.moved(_off_floor(moved, contacts, ground, upright, fps)[:, None] * Y)
     moved = _lowered(moved, footing.ankle, contacts, fps)
     target = moved.ankle + faded(footing.ankle - moved.ankle, contacts.standing, fps)
-    target = _smooth_steps(target, contacts, fps)
+    target = _smooth_steps(target, contacts, SMOOTH * smoother, fps)
     target[..., 1] += around(_depth(target, ground) * upright * ~contacts.ball, contacts, fps)
     if np.isfinite(limit):
         target, contacts = _within(limit, target, moved, contacts, fps)
@@ -113,7 +120,7 @@ def _lowered(feet: Feet, ankle: Array, contacts: Contacts, fps: float) -> Feet:
     return feet.moved(-raised(needed, LOWERED, fps)[:, None] * Y)
 
 
-def _smooth_steps(ankle: Array, contacts: Contacts, fps: float) -> Array:
+def _smooth_steps(ankle: Array, contacts: Contacts, smooth: float, fps: float) -> Array:
     """(2, T, 3) ``ankle`` whose steps are as smooth as can be without leaving their way by much.
 
     A foot that stands still has further to go in the same time than one that slides: its step must not be
@@ -122,7 +129,7 @@ def _smooth_steps(ankle: Array, contacts: Contacts, fps: float) -> Array:
     count = ankle.shape[1]
     keeps = contacts.standing | (distance(contacts.standing) > frames(FADE, fps))
     weight = np.where(keeps, STAYS, 1.0).T
-    bands = [np.repeat(SMOOTH * fps**6 * band[:, None], 2, axis=1) for band in difference_bands(count, 3)]
+    bands = [np.repeat(smooth * fps**6 * band[:, None], 2, axis=1) for band in difference_bands(count, 3)]
     diagonal = np.zeros((count, 2, 2))
     diagonal[:, [0, 1], [0, 1]] = bands[0] + weight
     found = Banded(bands[1:], block=16).solve(diagonal, weight[..., None] * np.swapaxes(ankle, 0, 1))

@@ -25,6 +25,7 @@ from tests.blender_addon.support.walker import ANKLE, TOE, Walk, walk
 from videomdm.motion import Motion, rotations
 from videomdm.motion.skeleton import JOINT_NAMES
 from videomdm_blender.retarget import Mapping, Options, RigRest, Take, retarget
+from videomdm_blender.retarget.cleanup import QUIET
 from videomdm_blender.retarget.slots import SIDES
 
 ON = Options(contact=True)
@@ -145,6 +146,7 @@ def test_what_is_kept_is_better_by_every_measure(name: str, slide: float, trembl
     assert report.after.slide <= report.before.slide
     assert report.after.gap <= report.before.gap
     assert report.after.penetration <= max(report.before.penetration, 0.5)
+    assert report.after.jerk <= np.hypot(report.before.jerk, QUIET)
     assert report.direction[0] < 0.5 and report.direction[1] < 2.0
     heads, _ = play(rest, take)
     plain_heads, _ = play(rest, retarget(motion, rest, mapping))
