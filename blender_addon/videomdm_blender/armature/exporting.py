@@ -17,6 +17,7 @@ from mathutils import Matrix
 from videomdm.errors import UserError
 
 from .apply import Applied
+from .gimbal import sharpen
 
 CENTIMETRES = 100.0  # what BVH files usually count in
 VRM_ADVICE = "Write .glb for the take, and load it beside the avatar; or keep working in a .blend."
@@ -89,6 +90,9 @@ def _fbx(path: Path, armature: bpy.types.Object, applied: Applied) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
+    scene = bpy.context.scene
+    assert scene is not None
+    sharpen(path, scene, armature, range(applied.start_frame, applied.end_frame + 1))
 
 
 @contextmanager
