@@ -37,7 +37,7 @@ class Banded:
         self.block = block
         self.frames, self.size = len(bands[0]) + 1, bands[0].shape[1]
         self.count = -(-self.frames // block)
-        self.within, self.couplings = np.zeros((2, self.count, block, self.size, block, self.size))
+        self.within, couplings = np.zeros((2, self.count, block, self.size, block, self.size))
         each = np.arange(self.size)
         for k, band in enumerate(bands, start=1):
             rows = self._blocks(band)
@@ -46,7 +46,14 @@ class Banded:
                     self.within[:, i, each, i + k, each] += rows[:, i]
                     self.within[:, i + k, each, i, each] += rows[:, i]
                 else:
-                    self.couplings[:, i, each, i + k - block, each] += rows[:, i]
+                    couplings[:, i, each, i + k - block, each] += rows[:, i]
+
+        # Of a block's values those come first that the block before reaches.
+        width = block * self.size
+        couplings = couplings.reshape(self.count, width, width)
+        first = couplings.any(axis=(0, 1))
+        self.order, self.reached = np.argsort(~first, kind="stable"), int(first.sum())
+        self.coupled = couplings[:, self.order[:, None], self.order[: self.reached]]
 
     def _blocks(self, values: Array) -> Array:
         """(blocks, frames of a block, ...) of values (up to T, ...), zeros behind them."""
@@ -59,23 +66,25 @@ class Banded:
 
         Gaussian elimination of blocks of frames, one after the other.
         """
-        width = self.block * self.size
-        blocks = self.within.copy()
+        width, reached = self.block * self.size, self.reached
         filled = self._blocks(diagonal)
         filled.reshape(-1, self.size, self.size)[self.frames :] = np.eye(self.size)
+        blocks = self.within.copy()
         for i in range(self.block):
             blocks[:, i, :, i] += filled[:, i]
-        blocks = blocks.reshape(self.count, width, width)
-        couplings = self.couplings.reshape(self.count, width, width)
+        blocks = blocks.reshape(self.count, width, width)[:, self.order[:, None], self.order]
+        values = self._blocks(right).reshape(self.count, width, -1)[:, self.order]
         # To the right of the coupling with the next block stand the values.
-        given = np.concatenate([couplings, self._blocks(right).reshape(self.count, width, -1)], axis=2)
+        given = np.concatenate([self.coupled, values], axis=2)
         for b in range(self.count):
             if b:
-                back = couplings[b - 1].T @ given[b - 1]
-                blocks[b] -= back[:, :width]
-                given[b, :, width:] -= back[:, width:]
+                back = self.coupled[b - 1].T @ given[b - 1]
+                blocks[b, :reached, :reached] -= back[:, :reached]
+                given[b, :reached, reached:] -= back[:, reached:]
             given[b] = np.linalg.solve(blocks[b], given[b])
-        found = given[:, :, width:].copy()
+        ordered = given[:, :, reached:].copy()
         for b in range(self.count - 2, -1, -1):
-            found[b] -= given[b, :, :width] @ found[b + 1]
+            ordered[b] -= given[b, :, :reached] @ ordered[b + 1, :reached]
+        found = np.empty_like(ordered)
+        found[:, self.order] = ordered
         return found.reshape(-1, *right.shape[1:])[: self.frames]
