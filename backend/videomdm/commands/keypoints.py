@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--end", type=click.FloatRange(min=0), help="Seconds at which to stop.")
 @click.option(
     "--fps",
-    type=click.FloatRange(min=0, min_open=True, max=240),
+    type=click.FloatRange(min=1, max=240),
     help="Video: read it at this rate. Folder or JSON: the rate that it has (30 if not given).",
 )
 @click.option("--size", callback=_size, help="Folder or JSON: the image size, as WIDTHxHEIGHT.")
@@ -68,6 +69,8 @@ def keypoints(
 
     if not source.exists():
         raise UserError(f"There is no file or folder {source}.", "Check the path.")
+    if any(seconds is not None and math.isnan(seconds) for seconds in (start, end)):
+        raise UserError("The start or the end is no number.", "Give them in seconds.")
     for path in filter(None, (output, overlay)):
         check_writable(path)
     if any(path is not None and path.exists() and path.samefile(source) for path in (output, overlay)):

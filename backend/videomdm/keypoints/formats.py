@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 
 from ..errors import UserError
+from ..limits import MAX_IMAGE_SIDE
 from ..motion.files import read_bytes
 from . import layout
 from .keypoints import FILE_FORMAT, Keypoints
@@ -39,6 +40,7 @@ COMMON_SIZES = (
     (2560, 1440),
     (3840, 2160),
 )
+MOST_PIXELS = 1e9  # what is larger is no coordinate
 # Frame numbers that leave more than this many holes for each frame present are no frame numbers.
 MOST_HOLES = 20
 
@@ -74,6 +76,13 @@ def read_people(
 ) -> People:
     """Everybody in an OpenPose folder or an AlphaPose or COCO result list; parameters as ``load_any``."""
     path = Path(path)
+    if fps is not None and not 1 <= fps < 1000:
+        raise UserError(f"A frame rate of {fps:g} cannot be used.", "Give one from 1 to 240.")
+    if size is not None and not all(1 <= side <= MAX_IMAGE_SIDE for side in size):
+        raise UserError(
+            f"An image of {size[0]} x {size[1]} pixels cannot be used.",
+            f"Give width and height from 1 to {MAX_IMAGE_SIDE}.",
+        )
     if path.is_dir():
         persons, names, kind = _openpose(path)
     else:
@@ -131,17 +140,15 @@ def _decode(path: Path) -> Any:
 
 
 def _numbers(value: Any, where: str) -> list[float]:
-    """A flat list of finite numbers; UserError with ``where`` for anything else."""
+    """A flat list of numbers that can be pixels; UserError with ``where`` for anything else."""
     try:
         flat = msgspec.convert(value, list[float])
     except msgspec.ValidationError as error:
         raise UserError(
             f"{where} holds keypoints that are no list of numbers.", "Export the keypoints again."
         ) from error
-    if not flat or not np.isfinite(flat).all():
-        raise UserError(
-            f"{where} holds empty keypoints or values that are not finite.", "Export the keypoints again."
-        )
+    if not flat or not (np.abs(flat) < MOST_PIXELS).all():
+        raise UserError(f"{where} holds empty keypoints or values that are no pixels.", "Export them again.")
     return flat
 
 
@@ -215,4 +222,5 @@ def _guess_size(canonical: np.ndarray) -> tuple[int, int]:
     for width, height in sizes:
         if right <= width and bottom <= height:
             return width, height
-    return int(np.ceil(right)), int(np.ceil(bottom))
+    width, height = np.ceil(np.clip([right, bottom], 1, MAX_IMAGE_SIDE)).astype(int).tolist()
+    return width, height

@@ -71,8 +71,8 @@ class Video:
         self._av = require_av()
         if not self.path.is_file():
             raise UserError(f"There is no video file {self.path}.", "Check the path.")
-        if fps is not None and not 0 < fps <= 240:
-            raise UserError(f"A frame rate of {fps:g} cannot be used.", "Choose one of at most 240.")
+        if fps is not None and not 1 <= fps <= 240:
+            raise UserError(f"A frame rate of {fps:g} cannot be used.", "Choose one from 1 to 240.")
         begin = max(0.0, start or 0.0)
         if end is not None and end <= begin:
             raise UserError(
@@ -92,6 +92,10 @@ class Video:
                 "Choose an earlier start.",
             )
         fps = fps or self._own_fps
+        if not 1 <= fps < 1000:
+            raise UserError(
+                f"{self.path} has {fps:g} frames a second.", "Choose a rate to read it at (--fps)."
+            )
         until = min(self._end, seconds)
         self.info = VideoInfo(
             fps=fps,

@@ -117,6 +117,7 @@ def test_what_the_command_refuses(tmp_path: Path) -> None:
         ([tmp_path / "none.mp4", "-o", tmp_path / "x"], "no file or folder"),
         ([source, "-o", source], "would be overwritten"),
         ([source, "-o", tmp_path], "is a folder"),
+        ([source, "-o", tmp_path / "x", "--end", "nan"], "is no number"),
         ([source, "-o", source / "x"], "no folder that can be written to"),
         ([source, "-o", tmp_path / "x", "--overlay", tmp_path / "o.mp4"], "no pictures"),
         ([source, "-o", tmp_path / "x", "--start", 9], "nothing lies between"),

@@ -89,6 +89,15 @@ def test_a_name_of_ten_thousand_digits_is_no_number(tmp_path: Path) -> None:
     assert len(load_any(path, fps=30, size=(1280, 720))) == 2
 
 
+@pytest.mark.parametrize(("fps", "size"), [(0.5, None), (float("nan"), None), (30, (0, 9)), (30, (10**9, 9))])
+def test_rates_and_sizes_that_cannot_be_are_refused(
+    tmp_path: Path, fps: float, size: tuple[int, int] | None
+) -> None:
+    path = write_alphapose(tmp_path / "ap.json", flat(walking_keypoints(10), "halpe-26"))
+    with pytest.raises(UserError, match="cannot be used"):
+        load_any(path, fps, size)
+
+
 def test_what_the_format_does_not_say_is_assumed_and_noted(tmp_path: Path) -> None:
     path = write_alphapose(tmp_path / "ap.json", flat(walking_keypoints(10), "halpe-26"))
     keypoints = load_any(path)
@@ -136,6 +145,7 @@ def test_people_are_kept_apart(tmp_path: Path) -> None:
         ('[{"image_id": "0.jpg", "keypoints": "x"}]', "no list of numbers"),
         ('[{"image_id": "0.jpg", "keypoints": [NaN, 1, 1]}]', "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+        ('[{"image_id": "0.jpg", "keypoints": [1, 1e300, 1]}]', "no pixels"),
         ('["videomdm-keypoints"]', "videomdm-keypoints|keypoints file"),
     ],
 )
