@@ -9,6 +9,9 @@ from . import preferences
 from .connection import hub
 from .connection import ops as connection_ops
 from .connection import panel as connection_panel
+from .footage import jobs as footage_jobs
+from .footage import ops as footage_ops
+from .footage import panel as footage_panel
 from .generate import jobs, property_group, take_ops, take_panel, takes_panel
 from .generate import ops as generate_ops
 from .generate import panel as generate_panel
@@ -24,10 +27,12 @@ CLASSES: tuple[type, ...] = (
     *connection_ops.CLASSES,
     *generate_ops.CLASSES,
     *take_ops.CLASSES,
+    *footage_ops.CLASSES,
     *library_ops.CLASSES,
     *mapping_ops.CLASSES,
     *connection_panel.CLASSES,
     *generate_panel.CLASSES,
+    *footage_panel.CLASSES,
     *take_panel.CLASSES,
     *takes_panel.CLASSES,
     *library_panel.CLASSES,
@@ -43,13 +48,14 @@ def register_all(package: str) -> None:
     property_group.attach()
     mapping_group.attach()
     hub.hub.listeners.append(jobs.hear)
-    hub.hub.chores.append(jobs.apply_arrived)
+    hub.hub.chores += [footage_jobs.look, jobs.apply_arrived]
     hub.install()
 
 
 def unregister_all() -> None:
     """Hang up, stop a backend of ours, and take everything back."""
     hub.remove()
+    footage_jobs.close_all()
     jobs.desk.clear()
     mapping_group.detach()
     property_group.detach()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -105,7 +106,8 @@ class Job:
 
     name:    of its takes and of the Action.
     target:  where its first take goes, if anywhere.
-    request: what was asked of the model; None where the takes come from the backend's library.
+    request: what was asked of the model; None where the takes come from the backend's library or from footage.
+    stop:    ends it, where that is not done by the backend that Blender is connected to.
     """
 
     id: str
@@ -120,6 +122,7 @@ class Job:
     takes: list[Take] = field(default_factory=list)
     action: str = ""  # name of the Action that was made
     started: float = field(default_factory=time.monotonic)
+    stop: Callable[[], None] | None = None
 
     @property
     def ended(self) -> bool:
@@ -183,13 +186,13 @@ def submit(request: protocol.TextJob, target: Target | None) -> Job:
     Without a ``target`` its takes are only listed.
     """
     connected().submit(request)
-    return _await(Job(request.job, take_name(request.prompt), target, request))
+    return begin(Job(request.job, take_name(request.prompt), target, request))
 
 
 def fetch(stored: protocol.Take, target: Target | None) -> Job:
     """Ask for a take of the backend's library, as for one that is made now."""
     connected().fetch(stored.job)
-    return _await(Job(stored.job, take_name(stored.caption), target))
+    return begin(Job(stored.job, take_name(stored.caption), target))
 
 
 def list_stored(limit: int) -> None:
@@ -206,7 +209,8 @@ def connected() -> Session:
     return hub.session
 
 
-def _await(job: Job) -> Job:
+def begin(job: Job) -> Job:
+    """Take in a job that was started."""
     desk.jobs[job.id] = job
     desk.current, desk.error, desk.notes = job, None, ()
     return job
@@ -215,6 +219,10 @@ def _await(job: Job) -> Job:
 def cancel(job: Job) -> None:
     """Stop a job.  Without a backend it ends at once, else when the backend has stopped."""
     if job.ended:
+        return
+    if job.stop is not None:
+        job.stop()
+        _end(job, State.CANCELLED)
         return
     if hub.session is not None:
         hub.session.cancel(job.id)
@@ -311,9 +319,9 @@ def hear(event: Event) -> None:
         if job.state is State.WAITING:
             job.state = State.RUNNING
     elif isinstance(event, protocol.Result):
-        _receive(job, event.motions)
+        receive(job, event.motions)
     elif isinstance(event, protocol.Failed):
-        _fail(job, event.error())
+        fail(job, event.error())
     elif isinstance(event, protocol.Cancelled):
         _end(job, State.CANCELLED)
 
@@ -326,7 +334,8 @@ def apply_arrived() -> bool:
     return bool(desk.running)
 
 
-def _receive(job: Job, motions: list[Motion]) -> None:
+def receive(job: Job, motions: list[Motion]) -> None:
+    """Take in what a job has made."""
     job.fraction, job.stage = 1.0, ""
     job.takes = [Take(job.name, motion, job.id) for motion in motions]
     desk.takes[:0] = job.takes
@@ -344,11 +353,11 @@ def _apply(job: Job) -> None:
         scene, armature = job.target.find()
         action = apply_take(job.takes[0], scene, armature, job.target.start_frame).action
     except UserError as error:
-        _fail(job, error)
+        fail(job, error)
         return
     except Exception as error:
         log.exception("A take could not be applied")
-        _fail(job, UserError(f"The take could not be applied: {error}.", "The take is kept.", "internal"))
+        fail(job, UserError(f"The take could not be applied: {error}.", "The take is kept.", "internal"))
         return
     job.action = action.name
     _end(job, State.DONE)
@@ -379,15 +388,16 @@ def _is_free() -> bool:
 
 def _lose_all(ended: Ended) -> None:
     for job in desk.running:
-        if job.state is State.ARRIVED:
-            continue  # the take is here already
+        if job.state is State.ARRIVED or job.stop is not None:
+            continue  # the take is here already, or comes from elsewhere
         if ended.error is None:
             _end(job, State.CANCELLED)
         else:
-            _fail(job, ended.error)
+            fail(job, ended.error)
 
 
-def _fail(job: Job, error: UserError) -> None:
+def fail(job: Job, error: UserError) -> None:
+    """End a job that could not be done."""
     job.error = desk.error = error
     _end(job, State.FAILED)
 

@@ -29,7 +29,7 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         scene = context.scene
         assert layout is not None and scene is not None
         chosen = settings(scene)
-        layout.prop(chosen, "prompt", text="")
+        layout.prop(chosen, "prompt", text="", placeholder="The motion in words")
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
@@ -41,13 +41,7 @@ class VIDEOMDM_PT_generate(bpy.types.Panel):
         field.prop(chosen, "seed")
         row.prop(chosen, "random_seed", text="", icon="FILE_REFRESH", toggle=True)
         _draw_target(layout, context)
-        job = desk.current
-        if job is not None and not job.ended:
-            _draw_progress(layout, job)
-        else:
-            row = layout.row()
-            row.scale_y = 1.4
-            row.operator(VIDEOMDM_OT_generate.bl_idname, icon="PLAY")
+        draw_action(layout, VIDEOMDM_OT_generate.bl_idname, "PLAY")
         if desk.error is not None and desk.error is not hub.status.error:  # that one stands above
             sentence(layout, context, str(desk.error), icon="ERROR")
         for note in desk.notes:
@@ -77,6 +71,17 @@ class VIDEOMDM_PT_sampling(bpy.types.Panel):
         column.prop(chosen, "steps")
 
 
+def draw_action(layout: bpy.types.UILayout, operator: str, icon: str) -> None:
+    """The button that starts something, or how far what was started is."""
+    job = desk.current
+    if job is not None and not job.ended:
+        _draw_progress(layout, job)
+        return
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator(operator, icon=icon)  # type: ignore[arg-type]  # names of icons are literals
+
+
 def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     active = context.active_object
     if active is not None and active.type == "MESH":
@@ -88,7 +93,7 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_progress(layout: bpy.types.UILayout, job: Job) -> None:
-    if job.state is State.RUNNING and hub.status.phase is Phase.READY:
+    if job.state is State.RUNNING and (job.stop is not None or hub.status.phase is Phase.READY):
         text = job.stage
     else:
         text = State.WAITING.value if job.state is State.RUNNING else job.state.value

@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 from videomdm import limits, protocol
 
 from ..controls.limb import Controls
+from ..footage.property_group import VIDEOMDM_PG_footage
 from ..retarget import Options
 from .take_settings import VIDEOMDM_PG_take
 
@@ -96,6 +97,7 @@ class VIDEOMDM_PG_generate(bpy.types.PropertyGroup):
     )
 
     take: PointerProperty(type=VIDEOMDM_PG_take)
+    footage: PointerProperty(type=VIDEOMDM_PG_footage)
 
     def retargeting(self) -> Options:
         """How takes are put on rigs, before anything that is asked for in :attr:`take`."""
@@ -132,4 +134,4 @@ def detach() -> None:
     del bpy.types.Scene.videomdm  # type: ignore[attr-defined]  # a property of ours
 
 
-CLASSES = (VIDEOMDM_PG_take, VIDEOMDM_PG_generate)
+CLASSES = (VIDEOMDM_PG_take, VIDEOMDM_PG_footage, VIDEOMDM_PG_generate)

@@ -17,7 +17,7 @@ class VIDEOMDM_PT_take(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
-    bl_order = 2
+    bl_order = 3
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender's way
 
     def draw(self, context: bpy.types.Context) -> None:

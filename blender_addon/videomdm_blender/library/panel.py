@@ -23,7 +23,7 @@ class VIDEOMDM_PT_library(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
-    bl_order = 4
+    bl_order = 5
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender's way
 
     @classmethod

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,15 @@ class TextRequest:
     guidance: float = 2.5
     steps: int = 20
     samples: int = 1
+
+
+@dataclass(frozen=True)
+class LiftRequest:
+    keypoints: Any
+    prompt: str = ""
+    seed: int = 0
+    guidance: float = 2.5
+    steps: int = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,13 @@ class Pipeline:
             if "crash" in request.prompt:
                 os.kill(os.getpid(), signal.SIGKILL)
         return [walk(request, sample) for sample in range(request.samples)]
+
+    def lift(self, request: LiftRequest, progress: Progress | None = None) -> Motion:
+        seen = request.keypoints
+        asked = TextRequest(
+            request.prompt or "footage", len(seen) / seen.fps, request.seed, steps=request.steps
+        )
+        return self.generate(asked, progress)[0]
 
 
 def walk(request: TextRequest, sample: int) -> Motion:

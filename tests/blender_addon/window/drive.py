@@ -29,7 +29,13 @@ FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 PLAN = json.loads((FOLDER / "plan.json").read_text())
 DRAW_SECONDS = 1.0  # of a software renderer
 HOVER_SECONDS = (0.05, 0.2)  # for each place; a busy machine needs a second look
-CLOSED = ("VIDEOMDM_PT_take", "VIDEOMDM_PT_library", "VIDEOMDM_PT_mapping", "VIDEOMDM_PT_sampling")
+CLOSED = (
+    "VIDEOMDM_PT_footage",
+    "VIDEOMDM_PT_take",
+    "VIDEOMDM_PT_library",
+    "VIDEOMDM_PT_mapping",
+    "VIDEOMDM_PT_sampling",
+)
 seen: dict[str, Any] = {}
 
 
@@ -182,6 +188,7 @@ def generating() -> Iterator[float]:
     yield from until(lambda: hub.hub.status.phase.name == "READY")
     yield DRAW_SECONDS
     screenshot("02_connected")
+    seen["no footage"] = refusal("lift_footage")
     window().view_layer.objects.active = None
     seen["no armature"] = refusal("generate")
     window().view_layer.objects.active = rig()

@@ -27,6 +27,7 @@ PICTURES = (
 REFUSALS = {
     "no backend": "no connection to a backend",
     "no armature": "No armature is active",
+    "no footage": "Choose a video",
     "no take": "Apply a take first",
     "wrong bone": "more than one part",
 }

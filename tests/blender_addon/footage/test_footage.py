@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a file of footage to the Action, through the backend's own verbs and a real backend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.blender_addon.conftest import BACKEND_PYTHON
+
+from videomdm.keypoints import Keypoints
+from videomdm.keypoints.layout import COUNT
+
+PATIENCE = 100.0  # of a busy machine
+
+
+@pytest.fixture
+def footage(bpy: Any, addon: None, mannequin: Any, puppet: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The settings of the panel; ``videomdm`` is on the PATH, and the puppet runs."""
+    monkeypatch.setenv("PATH", f"{Path(BACKEND_PYTHON).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("VIDEOMDM_DATA", str(puppet.parent))
+    bpy.context.scene.videomdm.steps = 3
+    return bpy.context.scene.videomdm.footage
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """Two seconds of somebody who stands still."""
+    places = np.random.default_rng(1).uniform(100.0, 400.0, (1, COUNT, 2)).astype(np.float32)
+    seen = Keypoints(places.repeat(40, axis=0), np.ones((40, COUNT)), 20.0, 640, 480, "hall.mp4")
+    return seen.save(tmp_path / "hall.json")
+
+
+def finish(job: Any) -> None:
+    from videomdm_blender.connection import hub
+
+    assert hub.wait(lambda: job.ended, PATIENCE), job
+
+
+def test_footage_becomes_an_action(bpy: Any, footage: Any, mannequin: Any, points: Path) -> None:
+    from videomdm_blender.footage import jobs as footage_jobs
+    from videomdm_blender.generate import jobs
+
+    footage.file = str(points)
+    assert not footage.is_video
+    assert bpy.ops.videomdm.lift_footage() == {"FINISHED"}
+    job = jobs.desk.current
+    folder = footage_jobs.running[job.id].folder
+    assert job.stage == "Lifting" and folder.is_dir()
+    finish(job)
+    assert job.state is jobs.State.DONE, job.error
+    assert mannequin.animation_data.action.name == "hall"
+    assert [take.name for take in jobs.desk.takes] == ["hall"]
+    assert jobs.desk.takes[0].motion.seconds == pytest.approx(2.0, abs=0.1)
+    assert not footage_jobs.running and not folder.exists()
+
+
+def test_a_verb_that_fails_says_why_and_leaves_the_scene(
+    bpy: Any, footage: Any, mannequin: Any, tmp_path: Path
+) -> None:
+    from videomdm_blender.footage import jobs as footage_jobs
+    from videomdm_blender.generate import jobs
+
+    footage.file = str(tmp_path / "broken.json")
+    with pytest.raises(RuntimeError, match="There is no file"):
+        bpy.ops.videomdm.lift_footage()
+    Path(footage.file).write_text("{}")
+    bpy.ops.videomdm.lift_footage()
+    job = jobs.desk.current
+    finish(job)
+    assert job.state is jobs.State.FAILED and "broken.json" in str(job.error)
+    assert mannequin.animation_data is None and not bpy.data.actions and not footage_jobs.running
+
+
+def test_cancel_ends_the_process(bpy: Any, footage: Any, mannequin: Any, points: Path) -> None:
+    from videomdm_blender.footage import jobs as footage_jobs
+    from videomdm_blender.generate import jobs
+
+    footage.file, footage.prompt = str(points), "slow"
+    bpy.ops.videomdm.lift_footage()
+    job = jobs.desk.current
+    verbs = footage_jobs.running[job.id]
+    assert bpy.ops.videomdm.cancel() == {"FINISHED"}
+    assert job.state is jobs.State.CANCELLED and not footage_jobs.running
+    assert not verbs.folder.exists()
+    assert mannequin.animation_data is None
+
+
+def test_a_video_is_looked_at_first(bpy: Any, footage: Any, tmp_path: Path) -> None:
+    from videomdm_blender.footage.jobs import Footage
+
+    footage.file = str(tmp_path / "dance.MP4")
+    assert footage.is_video
+    steps = Footage(Path(footage.file), True, 2.0, 3.5, 2, ("--seed", "1")).steps(tmp_path)
+    assert [step.words[0] for step in steps] == ["keypoints", "lift"]
+    words = " ".join(steps[0].words)
+    assert "--person 2 --start 2 --end 5.5" in words
+    assert steps[1].words[1] == steps[0].words[steps[0].words.index("-o") + 1]
+
+
+def test_without_footage_or_a_rig_the_button_says_what_is_missing(bpy: Any, footage: Any) -> None:
+    with pytest.raises(RuntimeError, match="No footage is chosen"):
+        bpy.ops.videomdm.lift_footage()
+    footage.file = "dance.mp4"
+    bpy.context.view_layer.objects.active = None
+    with pytest.raises(RuntimeError, match="No armature is active"):
+        bpy.ops.videomdm.lift_footage()
