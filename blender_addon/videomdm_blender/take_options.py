@@ -11,10 +11,10 @@ import click
 
 from videomdm.errors import UserError
 
-from .edit.settings import FINGERS, INTERPOLATIONS, LOOPS, TakeSettings
+from .edit.settings import CHOICES, RANGES, TakeSettings
 
 DEFAULTS = TakeSettings()
-SECONDS = click.FloatRange(0, 60)
+SECONDS = click.FloatRange(*RANGES["blend_in"])
 OPTIONS = (
     click.option("--in-place", is_flag=True, help="Leave out the travel over the floor."),
     click.option(
@@ -33,14 +33,14 @@ OPTIONS = (
     click.option("--mirror", is_flag=True, help="Left and right change places."),
     click.option(
         "--loop",
-        type=click.Choice(LOOPS),
+        type=click.Choice(CHOICES["loop"]),
         default=DEFAULTS.loop,
         show_default=True,
         help="Close the whole clip, or the stretch of it that repeats best, so that its end is its beginning.",
     ),
     click.option(
         "--loop-window",
-        type=SECONDS,
+        type=click.FloatRange(*RANGES["loop_window"]),
         default=DEFAULTS.loop_window,
         show_default=True,
         help="Seconds around a loop's seam that take up the difference.",
@@ -49,7 +49,7 @@ OPTIONS = (
     click.option(
         "--reduce",
         "reduce_degrees",
-        type=click.FloatRange(0, 45),
+        type=click.FloatRange(*RANGES["reduce_degrees"]),
         default=DEFAULTS.reduce_degrees,
         show_default=True,
         metavar="DEG",
@@ -58,7 +58,7 @@ OPTIONS = (
     click.option(
         "--reduce-mm",
         "reduce_millimetres",
-        type=click.FloatRange(0.1, 1000),
+        type=click.FloatRange(*RANGES["reduce_millimetres"]),
         default=DEFAULTS.reduce_millimetres,
         show_default=True,
         metavar="MM",
@@ -66,7 +66,7 @@ OPTIONS = (
     ),
     click.option(
         "--interpolation",
-        type=click.Choice(INTERPOLATIONS),
+        type=click.Choice(CHOICES["interpolation"]),
         default=DEFAULTS.interpolation,
         show_default=True,
         help="Between keys.",
@@ -93,7 +93,7 @@ OPTIONS = (
     ),
     click.option(
         "--fingers",
-        type=click.Choice(FINGERS),
+        type=click.Choice(CHOICES["fingers"]),
         default=DEFAULTS.fingers,
         show_default=True,
         help="Relax fingers that nobody has posed, or leave all at rest.",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from videomdm.errors import UserError
@@ -12,6 +11,15 @@ ROOT_MODES = ("hips", "in-place", "bone", "object")
 LOOPS = ("off", "whole", "best")
 INTERPOLATIONS = ("linear", "bezier", "constant")
 FINGERS = ("relaxed", "rest")
+CHOICES = {"root": ROOT_MODES, "loop": LOOPS, "interpolation": INTERPOLATIONS, "fingers": FINGERS}
+RANGES = {
+    "loop_window": (0.0, 10.0),
+    "reduce_degrees": (0.0, 45.0),
+    "reduce_millimetres": (0.1, 1000.0),
+    "blend_in": (0.0, 60.0),
+    "blend_out": (0.0, 60.0),
+}
+"""What numbers may be, for whoever asks for them: sidebar, command line, batch lists and scripts."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +64,17 @@ class TakeSettings:
     fingers: str = "relaxed"
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("root", ROOT_MODES),
-            ("loop", LOOPS),
-            ("interpolation", INTERPOLATIONS),
-            ("fingers", FINGERS),
-        ):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise UserError(
                     f"{name} cannot be {getattr(self, name)!r}.",
                     f"Use one of {', '.join(allowed)}.",
                     "setting",
                 )
-        for name in ("loop_window", "reduce_degrees", "reduce_millimetres", "blend_in", "blend_out"):
+        for name, (least, most) in RANGES.items():
             value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                raise UserError(f"{name} cannot be {value}.", "Use 0 or more.", "setting")
-        if self.reduce_degrees and not self.reduce_millimetres:
-            raise UserError("Keys cannot be left out at 0 mm.", "Allow at least a tenth of a mm.", "setting")
+            if not least <= value <= most:
+                raise UserError(f"{name} cannot be {value}.", f"Use {least:g} to {most:g}.", "setting")
         if self.reduce_degrees and self.interpolation == "constant":
             raise UserError(
                 "Keys cannot be left out where poses are held.",

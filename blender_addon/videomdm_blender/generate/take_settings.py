@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
-from ..edit.settings import TakeSettings
+from ..edit.settings import RANGES, TakeSettings
 
 DEFAULTS = TakeSettings()
 
@@ -45,9 +48,9 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         name="Seam (s)",
         description="Seconds around the seam that take up the difference",
         default=DEFAULTS.loop_window,
-        min=0.0,
+        min=RANGES["loop_window"][0],
         soft_max=2.0,
-        max=10.0,
+        max=RANGES["loop_window"][1],
         precision=2,
         step=10,
     )
@@ -70,27 +73,27 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         name="Reduce Keys (°)",
         description="Leave out keys as long as no bone turns by more degrees than this away; 0 keeps all",
         default=DEFAULTS.reduce_degrees,
-        min=0.0,
+        min=RANGES["reduce_degrees"][0],
         soft_max=10.0,
-        max=45.0,
+        max=RANGES["reduce_degrees"][1],
         precision=2,
     )
     reduce_millimetres: FloatProperty(
         name="Feet (mm)",
         description="How far the body and standing feet may be away where keys are left out",
         default=DEFAULTS.reduce_millimetres,
-        min=0.1,
+        min=RANGES["reduce_millimetres"][0],
         soft_max=50.0,
-        max=1000.0,
+        max=RANGES["reduce_millimetres"][1],
         precision=1,
     )
     blend_in: FloatProperty(
         name="Blend In (s)",
         description="Seconds over which the take grows out of the animation that is there",
         default=DEFAULTS.blend_in,
-        min=0.0,
+        min=RANGES["blend_in"][0],
         soft_max=3.0,
-        max=60.0,
+        max=RANGES["blend_in"][1],
         precision=2,
         step=10,
     )
@@ -98,9 +101,9 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
         name="Blend Out (s)",
         description="Seconds over which it returns to that animation",
         default=DEFAULTS.blend_out,
-        min=0.0,
+        min=RANGES["blend_out"][0],
         soft_max=3.0,
-        max=60.0,
+        max=RANGES["blend_out"][1],
         precision=2,
         step=10,
     )
@@ -131,19 +134,17 @@ class VIDEOMDM_PG_take(bpy.types.PropertyGroup):
     def chosen(self) -> TakeSettings:
         """The settings; what the panel shows as having no effect has none."""
         loops, sparse = self.loop != "off", self.interpolation != "constant"
-        return TakeSettings(
-            root=self.root,
-            heading=self.heading,
-            mirror=self.mirror,
-            loop=self.loop,
-            loop_window=round(self.loop_window, 3),
-            cycles=self.cycles and loops,
-            reduce_degrees=round(self.reduce_degrees, 3) if sparse else 0.0,
-            reduce_millimetres=round(self.reduce_millimetres, 3),
-            interpolation=self.interpolation,
-            blend_in=0.0 if loops else round(self.blend_in, 3),
-            blend_out=0.0 if loops else round(self.blend_out, 3),
-            align=self.align,
-            push_down=self.push_down,
-            fingers=self.fingers,
-        )
+        names = [field.name for field in fields(TakeSettings)]
+        values = {name: _plain(getattr(self, name)) for name in names}
+        if not loops:
+            values["cycles"] = False
+        else:
+            values["blend_in"] = values["blend_out"] = 0.0
+        if not sparse:
+            values["reduce_degrees"] = 0.0
+        return TakeSettings(**values)
+
+
+def _plain(value: Any) -> Any:
+    """What a property holds; numbers without what single precision adds to them."""
+    return round(value, 3) if isinstance(value, float) else value

@@ -76,7 +76,7 @@ def test_an_aligned_take_starts_where_the_other_stands() -> None:
         ({"loop": "yes"}, "loop cannot be 'yes'"),
         ({"blend_in": -1.0}, "blend_in cannot be -1.0"),
         ({"reduce_degrees": float("nan")}, "reduce_degrees cannot be nan"),
-        ({"reduce_degrees": 1.0, "reduce_millimetres": 0.0}, "at 0 mm"),
+        ({"reduce_degrees": 1.0, "reduce_millimetres": 0.0}, "reduce_millimetres cannot be 0.0"),
         ({"reduce_degrees": 1.0, "interpolation": "constant"}, "where poses are held"),
         ({"loop": "whole", "blend_in": 1.0}, "would not close"),
     ],
