@@ -18,7 +18,7 @@ from .diffusion.sampling import Callback, Step, ddim
 from .diffusion.schedule import cosine
 from .errors import UserError
 from .keypoints import Keypoints
-from .lifting import Footage, LiftSettings, lift_footage
+from .lifting import RESTING_FOOT, Footage, LiftSettings, lift_footage
 from .model.adapter import load_denoiser
 from .model.checkpoint import load_model
 from .model.denoiser import Denoiser
@@ -30,10 +30,6 @@ from .motion.representation import CONTACTS, POSITIONS, ROOT_HEIGHT, decode
 from .motion.skeleton import CONTACT_JOINTS
 
 __all__ = ["LiftRequest", "ModelInfo", "Pipeline", "TextRequest", "available_models"]
-
-RESTING_FOOT = (
-    0.014  # metres: the height of the lower foot joint of somebody who stands, over the training set
-)
 
 Progress = Callable[[float, str, Motion | None], None]
 
@@ -179,9 +175,9 @@ class Pipeline:
         return motions(x0)
 
     def lift(self, request: LiftRequest, progress: Progress | None = None) -> Motion:
-        """The motion of footage: sampling that obeys the observed rays, the model filling in depth.
+        """The motion of footage: a body fitted to what was seen, the model answering for what was not.
 
-        ``progress`` is called after every denoising step and may raise Cancelled.
+        ``progress`` is called after every denoising step and every stage of a fit, and may raise Cancelled.
         """
         request.check()
         if self.lifter is None:

@@ -4,10 +4,11 @@
 from .fit import FitConfig, Fitted, fit_body
 from .footage import Footage
 from .guess import first_guess, level_world, lift_windows
-from .sample import LiftSettings, lift_footage
+from .sample import RESTING_FOOT, LiftSettings, lift_footage
 from .windows import cross_fade, window_starts
 
 __all__ = [
+    "RESTING_FOOT",
     "FitConfig",
     "Fitted",
     "Footage",

@@ -34,7 +34,8 @@ from .windows import cross_fade, window_rows
 
 Progress = Callable[[float, str, Motion | None], None]
 LIFTER_WINDOW, LIFTER_OVERLAP = 80, 40  # frames: the lifter's training clips are that long
-RESTING_FOOT = 0.014  # metres: the height of the lower foot joint of somebody who stands
+# metres: the height of the lower foot joint of somebody who stands, over the training set
+RESTING_FOOT = 0.014
 FIRST_FIT, SAMPLED = 0.2, 0.8  # of all work, when the first fit and the last denoising step are done
 
 
