@@ -143,6 +143,29 @@ def test_another_program_or_version_at_the_address(reply: list[bytes]) -> None:
     context.term()
 
 
+def test_garbage_from_a_server_is_told_and_outlived() -> None:
+    context = zmq.Context()
+    router = context.socket(zmq.ROUTER)
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    welcome = protocol.encode(protocol.Welcome("0" * 32, ["text"], [], "walker"))
+
+    def answer() -> None:
+        for reply in (welcome, [protocol.PREFIX, b"\xc1garbage"], protocol.encode(protocol.Pong())):
+            peer, *_ = router.recv_multipart()
+            router.send_multipart([peer, *reply])
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with Client.connect(address=f"tcp://127.0.0.1:{port}", token="x") as client:
+        (told,) = events_until(client, lambda event: isinstance(event, protocol.Failed))
+        assert (told.code, told.job, client.state) == ("malformed", "", State.READY)
+        client.list_takes()
+        client.events(1.0)
+        thread.join()
+    router.close(linger=0)
+    context.term()
+
+
 # --- jobs -------------------------------------------------------------------------------------------------
 
 
