@@ -24,7 +24,7 @@ from .pose import Feet, Ground
 from .rig import Array
 from .stance import Stance
 
-ROUNDS, MORE_ROUNDS = 4, 3
+ROUNDS = 4
 JERK = 3e-4  # what a metre a second cubed of the body's shift costs, against a degree of a leg, both squared
 SWAY, FAR = 400.0, 0.04  # the same of a metre off the motion's way, and from how many metres on it costs more
 SINK = 20.0  # the same of a metre in height
@@ -34,10 +34,8 @@ PITCH, PITCHED = (
     np.radians(20.0),
 )  # degrees of a foot that are worth one of a leg, and the most (radians)
 GAP, FLOATING = 0.004, 0.06  # metres above the floor that are worth a degree of a leg, and the most
-FLAT_GAP = 0.005  # the same for flat feet, where legs would turn too far
 RAISED = np.radians(15.0)  # a heel that is up as far as this lets its foot be pitched and leave the floor
 SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this one
-HOPELESS = 1.4  # times what legs may turn: angles that no weight brings below it
 HELD = 5e7  # how stiffly the place of a stand is one place
 LOOSE = 1e-6  # of that: how it is held where the motion has it, lest a place that nothing holds be undefined
 LEAST = 1e-6  # of a tolerance
@@ -66,16 +64,12 @@ def find_footing(
     own: Array,
     upright: Array,
     fps: float,
-    limit: float = np.inf,
-    few: float = 0.0,
     smoother: float = 1.0,
 ) -> Footing:
     """The footing of feet that turn as ``turn`` (2, T, 4).
 
-    own:     (T, 3) the way by which the body must go otherwise because the motion's own feet slide.
-    upright: (T,) 1 where the body stands, 0 where it lies.
-    limit:   degrees by which legs may turn; where more than a share ``few`` of the frames needs more, these count
-             ever less, so that the others can be kept.
+    own:      (T, 3) the way by which the body must go otherwise because the motion's own feet slide.
+    upright:  (T,) 1 where the body stands, 0 where it lies.
     smoother: how much more than usual jerks of the body count.
     """
     search = _Search(
@@ -84,10 +78,6 @@ def find_footing(
     search.again(np.ones_like(search.pitch), known=False)
     for _ in range(1, ROUNDS):
         search.again(search.convex())
-    if np.mean(search.error_angle() * contacts.standing > HOPELESS * limit) > few:
-        search.gap = np.maximum(search.gap, FLAT_GAP)
-        for _ in range(MORE_ROUNDS):
-            search.again(1.0 / (1.0 + (search.error_angle() / limit) ** 4))
     return search.footing()
 
 
@@ -199,11 +189,11 @@ class _Search:
         metric, missing = self.legs.metric(error)
         # How far a foot rises for a degree, and what the pitch of a foot moves: both are taken out of the metric.
         rising = metric[..., 1]
-        rise_given = rising[..., 1] + _stiffness(self.gap) / np.maximum(rho, 1.0) ** 2
+        rise_given = rising[..., 1] + _stiffness(self.gap) / rho**2
         metric = metric - rising[..., :, None] * rising[..., None, :] / rise_given[..., None, None]
         lever = np.radians(1.0) * cross(self.side, -self.pitched)
         pitching = (metric @ lever[..., None])[..., 0]
-        pitch_given = dot(lever, pitching) + _stiffness(self.tolerance) / np.maximum(rho, 1.0)
+        pitch_given = dot(lever, pitching) + _stiffness(self.tolerance) / rho
         weight = metric - pitching[..., :, None] * pitching[..., None, :] / pitch_given[..., None, None]
         weight = (rho * self.standing * self.second)[..., None, None] * weight
         flat = np.zeros_like(self.floor)

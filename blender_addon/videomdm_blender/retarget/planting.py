@@ -31,6 +31,7 @@ FOLLOW = 0.02  # seconds over which the way of sliding feet is smoothed
 UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 RAISED = 0.1  # the same for one that would be in the floor
+LESS_DEEP = 0.6  # of that depth by which the body is raised: the other foot then floats
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
 SMOOTH = 6e-10  # seconds to the sixth: steps are smooth above 5 Hz
 STAYS = 1e4  # how much more standing ankles keep to their places than others
@@ -48,13 +49,13 @@ def plant(
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
     limit:    degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part
-              of the way, and the body is raised as far as they would be in the floor.
+              of the way, and the body is raised for those that would be in the floor.
     smoother: how much more than usual jerks of the body and of steps count.
     """
     before = Feet.of(stance, pose)
     turn = standing_turn(before, contacts, stance, fps)
     skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
-    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, limit, FEW, smoother)
+    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother)
     turn = pitched(turn, footing.pitch, contacts, stance, fps)
     moved = before.moved(footing.shift)
     moved = moved.moved(_off_floor(moved, contacts, ground, upright, fps)[:, None] * Y)
@@ -64,7 +65,7 @@ def plant(
     target[..., 1] += around(_depth(target, ground) * upright * ~contacts.ball, contacts, fps)
     if np.isfinite(limit):
         target, contacts = _within(limit, target, moved, contacts, fps)
-        up = raised((_depth(target, ground) * upright).max(axis=0), RAISED, fps)[:, None] * Y
+        up = LESS_DEEP * raised((_depth(target, ground) * upright).max(axis=0), RAISED, fps)[:, None] * Y
         moved, target = moved.moved(up), target + up
     path = pose.path + moved.hip[0] - before.hip[0]
     turn = levelled(turn, target, moved, contacts, stance, ground, fps)

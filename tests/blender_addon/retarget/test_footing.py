@@ -124,8 +124,8 @@ def test_nothing_becomes_worse_however_bad_the_motion(rig: tuple[RigRest, Mappin
         assert report.direction[0] < 0.5 and report.direction[1] < P99
 
 
-def test_feet_that_would_turn_legs_too_far_go_part_of_the_way_and_stay_out_of_the_floor() -> None:
-    """A motion whose feet tremble by centimetres: what cannot stand slides less and sinks no more."""
+def test_feet_that_would_turn_legs_too_far_go_part_of_the_way_and_sink_less() -> None:
+    """A motion whose feet tremble by centimetres: what cannot stand slides less and sinks less."""
     rest, mapping = body(A_POSE)
     walk = BATTERY["squat"]()
     noise = np.random.default_rng(5).normal(scale=0.012, size=(len(walk), 4, 3))
@@ -134,5 +134,5 @@ def test_feet_that_would_turn_legs_too_far_go_part_of_the_way_and_stay_out_of_th
     report = retarget(Motion(positions, walk.fps, walk.contacts), rest, mapping, AUTO).contact
     assert report is not None and report.before is not None and report.after is not None
     assert report.after.slide < 0.7 * report.before.slide
-    assert report.after.penetration < 1.0
+    assert report.after.penetration < 0.5 * report.before.penetration
     assert report.direction[1] < P99
