@@ -4,22 +4,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from .contacts import Contacts
 from .fading import FADE, distance, faded, raised
 from .feet import TOE_BEND
 from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
 from .pose import Feet, Ground
-from .rig import Array
+from .rig import Array, Flags
 from .stance import Stance
 
 TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
 HALVINGS = 6  # of the range in which the least correction is searched
 TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
-
-
-Index = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def standing_turn(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
@@ -48,36 +44,46 @@ def levelled(
     turn: Array, ankle: Array, feet: Feet, contacts: Contacts, stance: Stance, ground: Ground, fps: float
 ) -> Array:
     """(2, T, 4) feet turned towards flat as far as heel or ball would be in the floor."""
-    pointing = rotate(turn, stance.feet_forward[:, None])
-    level = unit(pointing * (1.0, 0.0, 1.0))
-    flat = compose(swing(pointing, level), turn)
-    flat = compose(swing(rotate(flat, np.broadcast_to(Y, pointing.shape)), Y), flat)
     sole = rotate(inverse(feet.turn), feet.legs.sole)
+    heel = np.broadcast_to(ground.heel[:, None], sole.shape)
+    ball = np.broadcast_to(ground.ball[:, None], sole.shape[:2])
+    height = ankle[..., 1] - ground.floor
+    forward = np.broadcast_to(stance.feet_forward[:, None], sole.shape)
 
-    def depth(turn: Array, where: Index) -> Array:
-        """(K,) how deep heels or balls are in the floor of K feet that turn as ``turn`` (K, 4)."""
-        height = ankle[where][..., 1] - ground.floor
-        heel = rotate(turn, ground.heel[where[0]])[..., 1]
-        ball = rotate(turn, sole[where])[..., 1] - ground.ball[where[0]]
-        deepest: Array = -(height + np.minimum(heel, ball))
+    def depth(turn: Array, where: Flags) -> Array:
+        """(K,) how deep heels or balls of the K feet in ``where`` are in the floor, turned as ``turn`` (K, 4)."""
+        lowest = np.minimum(
+            rotate(turn, heel[where])[..., 1], rotate(turn, sole[where])[..., 1] - ball[where]
+        )
+        deepest: Array = -(height[where] + lowest)
         return deepest
 
-    feet_, times = np.indices(turn.shape[:2])
-    all_ = feet_.ravel(), times.ravel()
-    least = np.maximum(depth(flat.reshape(-1, 4), all_), 0.0) + TOLERANCE * stance.leg_length
-    deep = depth(turn.reshape(-1, 4), all_) > least
+    tolerance = TOLERANCE * stance.leg_length
+    everywhere = np.ones(turn.shape[:2], bool)
+    deep = (depth(turn[everywhere], everywhere) > tolerance).reshape(everywhere.shape)
     if not deep.any():
         return turn
-    where = all_[0][deep], all_[1][deep]
-    from_, to, least = turn[where], flat[where], least[deep]
-    low, high = np.zeros(len(from_)), np.ones(len(from_))
+    start, end = turn[deep], _flat(turn[deep], forward[deep])
+    least = np.maximum(depth(end, deep), 0.0) + tolerance
+    low, high = np.zeros(len(start)), (depth(start, deep) > least).astype(float)
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
-        inside = depth(mixed(from_, to, middle), where) > least
+        inside = depth(mixed(start, end, middle), deep) > least
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     share = np.zeros(turn.shape[:2])
-    share[where] = high
-    return mixed(turn, flat, around(share, contacts, fps))
+    share[deep] = high
+    share = around(share, contacts, fps)
+    some = share > 0.0
+    result = turn.copy()
+    result[some] = mixed(turn[some], _flat(turn[some], forward[some]), share[some])
+    return result
+
+
+def _flat(turn: Array, forward: Array) -> Array:
+    """(K, 4) the feet ``turn`` (K, 4) turned the shortest way to lie flat; ``forward`` (K, 3) is level at rest."""
+    pointing = rotate(turn, forward)
+    flat = compose(swing(pointing, unit(pointing * (1.0, 0.0, 1.0))), turn)
+    return compose(swing(rotate(flat, np.broadcast_to(Y, pointing.shape)), Y), flat)
 
 
 def around(needed: Array, contacts: Contacts, fps: float) -> Array:
