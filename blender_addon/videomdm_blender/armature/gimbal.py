@@ -50,9 +50,7 @@ def sharpen(path: Path, scene: bpy.types.Scene, armature: bpy.types.Object, fram
     if not locked:
         return 0
     changed = 0
-    for (bone, angles), turns in zip(
-        locked.items(), _turns(scene, armature, list(locked), frames), strict=True
-    ):
+    for angles, turns in zip(locked.values(), _turns(scene, armature, list(locked), frames), strict=True):
         written = np.radians(np.stack(angles, axis=-1).astype(float))
         solved, where = solve(written, turns)
         changed += int(where.sum())
