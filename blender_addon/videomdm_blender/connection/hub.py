@@ -41,6 +41,7 @@ class Hub:
         self.listeners: list[Listener] = []
         self.chores: list[Callable[[], bool]] = []
         self.last_error: UserError | None = None  # why the last session ended
+        self.heard = 0  # events so far
         self._shown: object = None
 
     @property
@@ -89,6 +90,7 @@ def pump(budget: float = BUDGET_SECONDS) -> bool:
             break
         if isinstance(event, Ended) and session is hub.session:
             hub.session, hub.last_error = None, event.error
+        hub.heard += 1
         for listener in tuple(hub.listeners):
             listener(event)
     for chore in tuple(hub.chores):
@@ -140,7 +142,7 @@ def _tick() -> float:
     except Exception:  # a timer that raises is never called again
         log.exception("An event of the backend could not be handled")
         busy = True
-    shown = (hub.status, hub.session is not None)
+    shown = (hub.status, hub.session is not None, busy, hub.heard)  # the end of the last job is shown, too
     if busy or shown != hub._shown:
         hub._shown = shown
         redraw()
