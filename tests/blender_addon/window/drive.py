@@ -199,9 +199,15 @@ def generating() -> Iterator[float]:
     do("cancel")
     yield from until(lambda: jobs.desk.current.ended)
     scene.videomdm.prompt = "refuse this"
+    ended: list[bool] = []  # each time that the sidebar is drawn
+    handler = bpy.types.SpaceView3D.draw_handler_add(
+        lambda: ended.append(jobs.desk.current.ended), (), "UI", "POST_PIXEL"
+    )
     do("generate")
     yield from until(lambda: jobs.desk.current.ended)
     yield DRAW_SECONDS
+    bpy.types.SpaceView3D.draw_handler_remove(handler, "UI")
+    seen["end shown"] = ended[-1]
     screenshot("04_refused")
     seen["no take"] = refusal("reapply_take")
     scene.videomdm.prompt = "a person walks forward"

@@ -109,6 +109,7 @@ def test_the_sidebar(blender: list[str], package: Path, display: str, puppet: Pa
     for what, words in REFUSALS.items():
         assert words in seen.pop(what)
     assert seen == {
+        "end shown": True,
         "state": "DONE",
         "action": "a person walks forward",
         "pushed down": ["a person walks forward.003"],
