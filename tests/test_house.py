@@ -87,7 +87,9 @@ THIRD_PARTY = {
         "click", "lightning", "matplotlib", "msgspec", "numpy", "safetensors", "scipy", "smplx", "torch",
         "tqdm",
     },
-    "videomdm_blender": {"bpy", "bpy_extras", "addon_utils", "click", "mathutils", "numpy", "ray", "tqdm"},
+    "videomdm_blender": {
+        "addon_utils", "bpy", "bpy_extras", "click", "io_scene_fbx", "mathutils", "numpy", "ray", "tqdm",
+    },
 }  # fmt: skip
 
 
