@@ -30,7 +30,7 @@ def leg_length(positions: Array) -> float:
 
 
 def middle_path(
-    positions: Array, fps: float, stance: Stance, turns: dict[str, Array], flat: Standing, in_place: bool
+    positions: Array, fps: float, stance: Stance, turns: dict[str, Array], flat: Standing
 ) -> Array:
     """(T, 3) the point between the rig's hip joints, in its unit and the motion's axes.
 
@@ -40,8 +40,6 @@ def middle_path(
     shift = floor_shift(stance, flat, scale)
     hips = (positions[:, joint("left_hip")] + positions[:, joint("right_hip")]) / 2
     path: Array = stance.middle + scale * (hips - [0.0, flat.ankle, 0.0])
-    if in_place:
-        path[:, [0, 2]] = stance.middle[[0, 2]]
     ankle_at_rest = float(np.mean([stance.place(f"{side}_foot")[1] for side in SIDES]))
     path[:, 1] += ankle_at_rest + shift - stance.middle[1]
     path[:, 1] += _height_correction(positions, stance, turns, flat, path, scale, shift, fps)

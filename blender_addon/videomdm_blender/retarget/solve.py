@@ -27,13 +27,11 @@ from .turns import body_turns
 class Options:
     """How to retarget.
 
-    in_place: the body stays where it stands and only its height changes.
-    contact:  whether standing feet are kept in place and out of the floor: always, never, or ("auto") where
-              the take becomes better by every measure; see ``Take.contact`` for what was decided.
-    hands:    where hands should be for a while.
+    contact: whether standing feet are kept in place and out of the floor: always, never, or ("auto") where
+             the take becomes better by every measure; see ``Take.contact`` for what was decided.
+    hands:   where hands should be for a while.
     """
 
-    in_place: bool = False
     contact: bool | Literal["auto"] = False
     hands: tuple[HandTarget, ...] = ()
 
@@ -72,7 +70,7 @@ def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options |
     flat = feet.standing(motion)
     positions = grounded(motion.positions.astype(float), flat, motion.fps)
     turns = body_turns(positions, motion.fps, stance, flat)
-    path = root.middle_path(positions, motion.fps, stance, turns, flat, options.in_place)
+    path = root.middle_path(positions, motion.fps, stance, turns, flat)
     scale = stance.leg_length / root.leg_length(positions)
     pose, report = _cleaned(Pose(turns, path), positions, motion, stance, flat, scale, options)
     if options.hands:
@@ -105,8 +103,6 @@ def _cleaned(
     """The pose with its contacts cleaned up as the options want it."""
     if not options.contact:
         return pose, None
-    if options.in_place:
-        return pose, ContactReport(False, "the take stays in place")
     shift, sole = root.floor_shift(stance, flat, scale), root.sole_height(stance, flat, scale)
     ground = Ground.under(stance, shift, sole, scale)
     contacts = find_contacts(positions, np.asarray(motion.contacts, bool), flat, motion.fps)

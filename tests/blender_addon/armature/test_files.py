@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.blender_addon.support.stage_rigs import OpenedRig, limb_errors
 from tests.support.actor import perform
@@ -156,21 +155,3 @@ def test_without_blender_the_advice_is_to_install_it(tmp_path: Path, monkeypatch
         arguments = [str(tmp_path / "clip.npz"), str(tmp_path / "rig.glb"), "-o", str(tmp_path / "out.glb")]
         cli.retarget.main(arguments, standalone_mode=False)
     assert "pip install 'videomdm[blender]'" in caught.value.advice
-
-
-def test_a_take_in_place_stays_there(open_any: Callable[[str], OpenedRig]) -> None:
-    import bpy
-
-    from videomdm_blender.armature.apply import apply_take
-    from videomdm_blender.retarget import Options
-
-    rig = open_any("human-male.glb")
-    applied = apply_take(
-        bpy.context.scene,
-        rig.armature,
-        perform(1.0, turns=0.0).motion,
-        name="take",
-        start_frame=1,
-        options=Options(in_place=True),
-    )
-    assert np.ptp(applied.take.location, axis=0).max() < 0.1

@@ -181,7 +181,6 @@ def test_skating_is_cleaned_up_by_itself(skating: Walk) -> None:
     [
         (lambda: walk(0.05).motion, AUTO, "too short"),
         (lambda: walk(0.05).motion, ON, "too short"),
-        (lambda: walk(1.2).motion, replace(ON, in_place=True), "in place"),
         (lambda: Motion(np.repeat(walk(1.2).motion.positions[10:11], 40, axis=0), 20.0), AUTO, "nothing to"),
     ],
 )
