@@ -48,7 +48,7 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_DIMENSIONS = 4
 
-MAX_CARD = 2000  # characters of a model's card: a hundred models must fit into one header
+MAX_CARD = 2000  # bytes of a model's card: a hundred models must fit into one header
 
 DTYPES = {"<f4": np.dtype("<f4"), "|b1": np.dtype("bool")}
 
