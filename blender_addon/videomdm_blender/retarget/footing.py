@@ -305,7 +305,8 @@ class _Legs:
 def _raised(turn: Array, ground: Ground) -> Array:
     """(2, T) radians by which heels are up."""
     back = unit(ground.heel * (1.0, 0.0, 1.0))[:, None]
-    return np.maximum(np.arcsin(np.clip(rotate(turn, back)[..., 1], -1.0, 1.0)), 0.0)
+    angle: Array = np.arcsin(np.clip(rotate(turn, back)[..., 1], -1.0, 1.0))
+    return np.maximum(angle, 0.0)
 
 
 def _stiffness(tolerance: Array) -> Array:
