@@ -29,7 +29,6 @@ DENOISER = "denoiser.safetensors"
 ADAPTER = "adapter.safetensors"
 CONFIG = "config.json"
 SHIPPED = Path(__file__).parent / "weights"
-DEFAULT = "base"
 _ADVICE = "Fetch or train the model again, or choose another with --model."
 
 
