@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Footage to motion: what was seen, a first guess, bodies fitted to it, and the model as prior."""
 
-from .fit import FitConfig, Fitted, fit_body
+from .fit import FitConfig, Fitted, fit_bodies, fit_body
 from .footage import Footage
 from .guess import first_guess, level_world, lift_windows
 from .sample import RESTING_FOOT, LiftSettings, lift_footage
@@ -15,6 +15,7 @@ __all__ = [
     "LiftSettings",
     "cross_fade",
     "first_guess",
+    "fit_bodies",
     "fit_body",
     "level_world",
     "lift_footage",

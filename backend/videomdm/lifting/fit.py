@@ -11,11 +11,12 @@ probable motion is found, all frames together, that
 
 A bone's length and the places of its ends in the image tell how far it leans, and the expected pose tells which
 way; so obeying the keypoints corrects depth, too.  Everything is in camera space, in metres.  Shape letters:
-T frames, J 22 joints, 21 bones.
+B clips, T frames, J 22 joints, 21 bones.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from ..camera import homogeneous
 from ..motion.body import BONE_LENGTHS
 from ..motion.clip import FPS
 from ..motion.skeleton import CONTACT_JOINTS, JOINT_COUNT, JOINT_NAMES, MIRROR, PARENTS
+from .descent import minimise
 from .footage import Footage
 
 STAGES, ITERATIONS = 3, 20  # resting feet are found anew at the beginning of each stage
@@ -60,7 +62,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fitted:
-    """joints (T, 22, 3) in camera space, and up (3,) against gravity."""
+    """joints (T, 22, 3) in camera space, and up (3,) against gravity; or rows of these, one for each clip."""
 
     joints: Tensor
     up: Tensor
@@ -121,95 +123,148 @@ _ABOVE = _bones_above()
 
 
 class _Body:
-    """The unknowns: the root's path, the bones' directions, their lengths, and gravity."""
+    """The unknowns: the root's path, the bones' directions, their lengths, and gravity.
+
+    In memory a row for each clip, so that one minimisation serves them all.
+    """
 
     def __init__(self, expected: Tensor, up: Tensor, config: FitConfig) -> None:
         self.config = config
         self.up = up
-        # all unknowns are of the order of a tenth, which the optimiser likes
-        self.root = expected[:, 0].clone().requires_grad_()
-        bones = F.normalize(expected[:, 1:] - expected[:, _PARENTS], dim=-1)
-        self.directions = (0.3 * bones).requires_grad_()
-        self.lengths = torch.zeros(JOINT_COUNT - 1, requires_grad=True)
-        self.tilt = torch.zeros(3, requires_grad=True)
+        T = expected.shape[1]
+        self.shapes = ((T, 3), (T, JOINT_COUNT - 1, 3), (JOINT_COUNT - 1,), (3,))
+        self.lengths, self.above = _LENGTHS.to(up), _ABOVE.to(up)
+        # all unknowns are of the order of a tenth, which the minimiser likes
+        bones = F.normalize(expected[:, :, 1:] - expected[:, :, _PARENTS], dim=-1)
+        zeros = up.new_zeros(len(up), JOINT_COUNT - 1 + 3)
+        self.start = torch.cat([expected[:, :, 0].flatten(1), (0.3 * bones).flatten(1), zeros], 1)
 
-    @property
-    def unknowns(self) -> list[Tensor]:
-        return [self.root, self.directions, self.lengths, self.tilt]
+    def parts(self, x: Tensor) -> list[Tensor]:
+        """Root (B, T, 3), directions (B, T, 21, 3), logarithms of lengths (B, 21) and tilt (B, 3) of rows ``x``."""
+        sizes = [math.prod(shape) for shape in self.shapes]
+        return [part.unflatten(1, shape) for part, shape in zip(x.split(sizes, 1), self.shapes, strict=True)]
 
-    def joints(self) -> Tensor:
-        """(T, 22, 3)."""
-        both_sides = (self.lengths + self.lengths[_MIRRORED_BONES]) / 2
-        lengths = _LENGTHS * torch.exp(self.config.proportions * both_sides)
-        bones = F.normalize(self.directions, dim=-1) * lengths[:, None]
-        return self.root[:, None] + _ABOVE @ bones
+    def joints(self, root: Tensor, directions: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, 22, 3)."""
+        both_sides = (lengths + lengths[:, _MIRRORED_BONES]) / 2
+        long = self.lengths * torch.exp(self.config.proportions * both_sides)
+        bones = F.normalize(directions, dim=-1) * long[:, None, :, None]
+        return root[:, :, None] + self.above @ bones
 
-    def against_gravity(self) -> Tensor:
-        """(3,)."""
-        return F.normalize(self.up + 0.1 * self.tilt, dim=-1)
+    def against_gravity(self, tilt: Tensor) -> Tensor:
+        """(B, 3)."""
+        return F.normalize(self.up + 0.1 * tilt, dim=-1)
+
+    def at(self, x: Tensor) -> Fitted:
+        """The body that a row of ``x`` says."""
+        root, directions, lengths, tilt = self.parts(x)
+        return Fitted(self.joints(root, directions, lengths), self.against_gravity(tilt))
 
 
 class _Terms:
     """What the unknowns must obey: squared errors over their variances, a mean over frames."""
 
-    def __init__(self, footage: Footage, expected: Tensor, config: FitConfig) -> None:
-        self.config = config
+    def __init__(self, body: _Body, footage: Footage, expected: Tensor, mask: Tensor) -> None:
+        config = self.config = body.config
+        self.body = body
         self.rays = F.normalize(homogeneous(footage.keypoints), dim=-1)
-        self.trust = footage.weights**2 / config.observed**2
-        self.seen_feet = footage.seen[:, _FEET]
-        self.root = expected[:, 0].clone()
-        self.pose = expected - expected[:, :1]
+        self.mask = mask.to(expected)
+        self.frames = self.mask.sum(1)
+        self.trust = (footage.weights / config.observed) ** 2 * self.mask[..., None]
+        self.seen_feet = footage.seen[:, :, _FEET] * self.mask[..., None]
+        self.root = expected[:, :, 0].clone()
+        self.pose = expected - expected[:, :, :1]
         self.view = F.normalize(expected, dim=-1)
-        self.depth = (config.expected * DEPTH_ERROR[1:]) ** -2
+        self.depth = (config.expected * DEPTH_ERROR[1:].to(expected)) ** -2 * self.mask[..., None]
         self.across = 4 * self.depth
+        self.distance, self.distance_error = _DISTANCE.to(expected), _DISTANCE_ERROR.to(expected)
         self.resting: Tensor | None = None
 
     @torch.no_grad()
-    def find_resting_feet(self, joints: Tensor, up: Tensor) -> None:
-        """Feet (T, 4) that are slow, low and seen, from 0 to 1."""
-        feet = joints[:, _FEET]
-        height = feet @ up - RESTING
-        moved = torch.cat([feet[:1], feet, feet[-1:]])
-        between = torch.full((len(feet), 1), 2.0)
-        between[[0, -1]] = 1.0
-        velocity = (moved[2:] - moved[:-2]) * FPS / between[..., None]
+    def find_resting_feet(self, x: Tensor) -> None:
+        """Feet (B, T, 4) that are slow, low and seen, from 0 to 1."""
+        fitted = self.body.at(x)
+        # after a clip's end the foot is where it was last, as before its beginning
+        last = (self.frames.long() - 1)[:, None]
+        rows = torch.arange(self.mask.shape[1], device=last.device)
+        before, after = (rows - 1).clamp(min=0).expand(len(last), -1), torch.minimum(rows + 1, last)
+        feet = fitted.joints[:, :, _FEET]
+        clip = torch.arange(len(last), device=last.device)[:, None]
+        height = (feet @ fitted.up[:, None, :, None])[..., 0] - RESTING.to(feet)
+        velocity = (
+            (feet[clip, after] - feet[clip, before]) * FPS / (after - before).clamp(min=1)[..., None, None]
+        )
         along = (velocity * F.normalize(feet, dim=-1)).sum(-1) ** 2
         across = velocity.square().sum(-1) - along
-        above = (height - torch.quantile(height.amin(1), 0.2)).clamp(min=0)
+        lower = torch.where(self.mask > 0, height.amin(2), torch.nan)
+        above = (height - torch.nanquantile(lower, 0.2, dim=1)[:, None, None]).clamp(min=0)
         unlike = across / _RESTING_ACROSS**2 + along / _RESTING_ALONG**2 + (above / _RESTING_HEIGHT) ** 2
         self.resting = torch.exp(-unlike) * self.seen_feet
 
-    def __call__(self, body: _Body) -> Tensor:
-        config, joints = self.config, body.joints()
+    def __call__(self, x: Tensor) -> Tensor:
+        config, mask = self.config, self.mask
+        root, directions, lengths, tilt = self.body.parts(x)
+        joints = self.body.joints(root, directions, lengths)
         along = (joints * self.rays).sum(-1, keepdim=True)
         off = (joints - along * self.rays).square().sum(-1) * self.trust
         knee = config.outlier**2
-        total = (2 * knee * ((1 + off / knee).sqrt() - 1)).sum()
+        total = (2 * knee * ((1 + off / knee).sqrt() - 1)).sum((1, 2))
 
-        error = joints[:, 1:] - joints[:, :1] - self.pose[:, 1:]
-        deep = (error * self.view[:, 1:]).sum(-1) ** 2
-        total = total + (deep * self.depth + (error.square().sum(-1) - deep) * self.across).sum()
-        total = total + (body.root - self.root).square().sum() / config.root**2
+        error = (joints - joints[:, :, :1] - self.pose)[:, :, 1:]
+        deep = (error * self.view[:, :, 1:]).sum(-1) ** 2
+        total = total + (deep * self.depth + (error.square().sum(-1) - deep) * self.across).sum((1, 2))
+        total = total + ((root - self.root).square().sum(-1) * mask).sum(1) / config.root**2
 
-        apart = (joints[:, _ENDS[0]] - joints[:, _ENDS[1]]).norm(dim=-1)
-        total = total + ((apart - _DISTANCE) / _DISTANCE_ERROR).square().sum()
-        total = total + len(joints) / _INDEPENDENT * body.lengths.square().sum()
+        apart = (joints[:, :, _ENDS[0]] - joints[:, :, _ENDS[1]]).norm(dim=-1)
+        stiff = ((apart - self.distance) / self.distance_error).square().sum(-1)
+        total = total + (stiff * mask).sum(1)
+        total = total + self.frames / _INDEPENDENT * lengths.square().sum(1)
 
-        bend = joints[2:] - 2 * joints[1:-1] + joints[:-2]
-        total = total + bend.square().sum() / config.acceleration**2
+        bend = joints[:, 2:] - 2 * joints[:, 1:-1] + joints[:, :-2]
+        total = total + (bend.square().sum((2, 3)) * mask[:, 2:]).sum(1) / config.acceleration**2
         if self.resting is not None:
-            total = total + self._on_floor(joints, body.against_gravity(), self.resting)
-            turned = body.against_gravity() - body.up
-            total = total + _INDEPENDENT * turned.square().sum() / config.gravity**2
-        return total / len(joints)
+            up = self.body.against_gravity(tilt)
+            total = total + self._on_floor(joints, up, self.resting)
+            total = total + _INDEPENDENT * (up - self.body.up).square().sum(1) / config.gravity**2
+        return total / self.frames
 
     def _on_floor(self, joints: Tensor, up: Tensor, resting: Tensor) -> Tensor:
-        feet = joints[:, _FEET]
-        height = feet @ up - RESTING
-        floor = (height * resting).sum() / resting.sum().clamp(min=1e-3)
-        slide = (feet[1:] - feet[:-1]).square().sum(-1) * torch.minimum(resting[1:], resting[:-1])
-        lift = (height - floor).square() * resting
-        return lift.sum() / self.config.height**2 + slide.sum() / self.config.slide**2
+        feet = joints[:, :, _FEET]
+        height = (feet @ up[:, None, :, None])[..., 0] - RESTING.to(feet)
+        floor = (height * resting).sum((1, 2)) / resting.sum((1, 2)).clamp(min=1e-3)
+        slide = (feet[:, 1:] - feet[:, :-1]).square().sum(-1) * torch.minimum(resting[:, 1:], resting[:, :-1])
+        lift = (height - floor[:, None, None]).square() * resting
+        return lift.sum((1, 2)) / self.config.height**2 + slide.sum((1, 2)) / self.config.slide**2
+
+
+def fit_bodies(
+    expected: Tensor,
+    up: Tensor,
+    footage: Footage,
+    mask: Tensor,
+    config: FitConfig | None = None,
+    stage: Callable[[float, Fitted], None] | None = None,
+) -> Fitted:
+    """The most probable bodies near ``expected`` (B, T, 22, 3), with gravity near ``up`` (B, 3), all in camera space.
+
+    ``footage`` has a row for each clip, too; ``mask`` (B, T) is true in a clip's frames, which begin the row.
+    ``stage`` hears of every stage: how much is done, and the bodies so far.  It may raise Cancelled.
+    """
+    config = config or FitConfig()
+    with torch.inference_mode(False), torch.enable_grad():
+        # tensors of inference mode cannot take part in a derivative; their clones can
+        expected, up = (values.detach().float().clone() for values in (expected, up))
+        seen = Footage(footage.keypoints.float().clone(), footage.weights.float().clone())
+        body = _Body(expected, up, config)
+        terms = _Terms(body, seen, expected, mask.clone())
+        x = body.start
+        for number in range(STAGES):
+            if number:
+                terms.find_resting_feet(x)
+            x = minimise(terms, x, ITERATIONS)
+            if stage is not None:
+                stage((number + 1) / STAGES, body.at(x))
+        return body.at(x)
 
 
 def fit_body(
@@ -219,38 +274,18 @@ def fit_body(
     config: FitConfig | None = None,
     stage: Callable[[float, Tensor, Tensor], None] | None = None,
 ) -> Fitted:
-    """The most probable body near ``expected`` (T, 22, 3), with gravity near ``up`` (3,), both in camera space.
+    """:func:`fit_bodies` of one clip, ``expected`` (T, 22, 3) and ``up`` (3,).
 
-    ``stage`` hears of every stage: how much is done, the joints so far, and up.  It may raise Cancelled.  Runs on
-    the CPU, where so many small operations are fastest, and answers on the device of ``expected``.
+    Runs on the CPU, where the small operations of a single clip are fastest, and answers on the device of
+    ``expected``.
     """
-    config = config or FitConfig()
     device = expected.device
-    with torch.inference_mode(False), torch.enable_grad():
-        # tensors of inference mode cannot take part in a derivative; their clones can
-        expected, up = (values.detach().float().cpu().clone() for values in (expected, up))
-        seen = Footage(*(x.float().cpu().clone() for x in (footage.keypoints, footage.weights)))
-        body, terms = _Body(expected, up, config), _Terms(seen, expected, config)
-        for number in range(STAGES):
-            if number:
-                terms.find_resting_feet(body.joints(), body.against_gravity())
-            _descend(body, terms)
-            if stage is not None:
-                joints, vertical = body.joints().detach(), body.against_gravity().detach()
-                stage((number + 1) / STAGES, joints.to(device), vertical.to(device))
-        return Fitted(body.joints().detach().to(device), body.against_gravity().detach().to(device))
+    alone = Footage(footage.keypoints.cpu()[None], footage.weights.cpu()[None])
+    everywhere = torch.ones(1, len(expected), dtype=torch.bool)
 
+    def tell(done: float, body: Fitted) -> None:
+        if stage is not None:
+            stage(done, body.joints[0].to(device), body.up[0].to(device))
 
-def _descend(body: _Body, terms: _Terms) -> None:
-    """L-BFGS (Nocedal, 1980) on all unknowns."""
-    optimiser = torch.optim.LBFGS(
-        body.unknowns, max_iter=ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = terms(body)
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
+    fitted = fit_bodies(expected.cpu()[None], up.cpu()[None], alone, everywhere, config, tell)
+    return Fitted(fitted.joints[0].to(device), fitted.up[0].to(device))

@@ -24,7 +24,17 @@ TRAINING = Path(__file__).parents[1]
 CODE = (
     *(
         path
-        for pattern in ("camera.py", "camera_fit/*.py", "diffusion/*.py", "model/*.py", "motion/*.py")
+        for pattern in (
+            *(
+                "camera.py",
+                "camera_fit/*.py",
+                "diffusion/*.py",
+                "keypoints/*.py",
+                "lifting/*.py",
+                "limits.py",
+            ),
+            *("model/*.py", "motion/*.py"),
+        )
         for path in Path(videomdm.__file__).parent.glob(pattern)
     ),
     *(TRAINING / name for name in ("clips.py", "losses.py", "occlusion.py", "views.py")),

@@ -19,6 +19,7 @@ from videomdm.camera import Camera, seen_from, to_world
 from videomdm.camera_fit import fit_cameras
 from videomdm.diffusion.guidance import align_to_rays
 from videomdm.errors import UserError
+from videomdm.lifting import FitConfig, Footage, fit_bodies
 from videomdm.model.lifter import Lifted, Lifter
 from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import decode, encode, start
@@ -28,25 +29,32 @@ from ..clips import FRAME_MULTIPLE, Clips
 from ..losses import hold_after_end
 from ..views import CameraConfig, DetectorConfig, View, observe, perturb_cameras, sample_cameras
 
+# A single best guess is cautious: near the mean of all poses that its keypoints allow.  A model learns that caution
+# as if people moved so; its teacher follows the keypoints closer and trembles a little more.
+TEACHER_FIT = FitConfig(observed=0.006, expected=4.0, acceleration=0.03)
+
 
 @dataclass(frozen=True)
 class SupervisionConfig:
     """What the training knows of each clip beside its keypoints.
 
-    teacher:    "lifted" is VideoMDM's noisy teacher; "truth" diffuses the motion capture itself.
+    teacher:    "lifted" is VideoMDM's noisy teacher; "fitted" is a body of constant bones that was fitted to the
+                lifted motion and its keypoints; "truth" diffuses the motion capture itself.
     cameras:    "true" is the camera that saw the clip; "noisy" the same, turned and moved; "pnp" is fitted to the
                 teacher's motion, in the level world that the lifter sees, and the keypoints: nothing is known of
                 the true camera then.
     confidence: "score" weighs observations by the detector's confidence; "seen" counts all seen joints alike.
     camera_degrees, camera_shift: of noisy cameras, standard deviation of the turn about each axis, in degrees, and
                 of the movement along each axis, as a part of the distance to the person.
+    fit:        what the fitted teacher obeys.
     """
 
-    teacher: Literal["lifted", "truth"] = "lifted"
+    teacher: Literal["lifted", "fitted", "truth"] = "lifted"
     cameras: Literal["true", "noisy", "pnp"] = "true"
     confidence: Literal["score", "seen"] = "score"
     camera_degrees: float = 2.0
     camera_shift: float = 0.05
+    fit: FitConfig = field(default_factory=lambda: TEACHER_FIT)
 
 
 @dataclass(frozen=True)
@@ -216,11 +224,11 @@ def build_supervision(
                 seen_by = seen_from(_real_cameras(chunk, number, device), start(positions))
             view = observe(canonical, seen_by, generator, detector_config)
             world, used = _known(view, canonical, lifter, mask, count, generator, known)
-            if align and known.teacher == "lifted":
+            if align and known.teacher != "truth":
                 visible = (view.confidence > 0).float()
                 world = align_to_rays(world, used, view.keypoints, visible)
                 world = hold_after_end(world, count)
-            if known.cameras == "pnp" and known.teacher == "lifted":
+            if known.cameras == "pnp" and known.teacher != "truth":
                 world, used = stand(world, used, mask)
             frames = {
                 "teacher": encode(world).half(),
@@ -278,8 +286,13 @@ def _known(
 ) -> tuple[Tensor, Camera]:
     """The teacher's joints (B, T, 22, 3) in a world, and the camera that training is told of there."""
     world = truth
-    if known.teacher == "lifted":
+    if known.teacher != "truth":
         lifted = lift(lifter, view.keypoints, view.confidence, mask)
+        if known.teacher == "fitted":
+            body = fit_bodies(
+                lifted.joints, lifted.up, Footage(view.keypoints, view.confidence), mask, known.fit
+            )
+            lifted = Lifted(hold_after_end(body.joints, count), body.up)
         if known.cameras == "pnp":
             world = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))[0]
         else:
