@@ -39,6 +39,7 @@ def base(
     """
     from videomdm.errors import UserError
 
+    from .cache import Cache
     from .cli import export, fit, lifter
     from .configuration import load_config
     from .engine import STATE, load_state
@@ -71,7 +72,7 @@ def base(
             return
     config = RECIPES / "base.toml"
     settings = load_config(FitConfig, config, stages["fit"])
-    state = folder / "run" / STATE
+    state, cache = folder / "run" / STATE, Cache(folder / ".cache")
     if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
         context.invoke(
             fit,
@@ -82,10 +83,11 @@ def base(
             overrides=tuple(stages["fit"]),
             time_limit=left(),
             role="all",
-            cache_folder=None,
+            cache_folder=cache.folder,
             licence="Apache-2.0",
             commercial=True,
         )
         if load_state(state)["step"] < settings.engine.steps:
             return
+    cache.remove()
     context.invoke(export, run=folder / "run", folder=folder / "model", lifter_file=None)
