@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -60,14 +61,16 @@ class Hashes:
     def __init__(self) -> None:
         self._known: dict[Path, str] = {}
 
+    def read(self, paths: Iterable[Path]) -> None:
+        """Hash many files at once: reading, and hashing what was read, use all cores."""
+        new = [path for path in dict.fromkeys(paths) if path not in self._known]
+        with ThreadPoolExecutor() as threads:
+            self._known.update(zip(new, threads.map(_hash, new), strict=True))
+
     def of(self, path: Path) -> str:
         """SHA-256 of a file, or "missing"; a file that is not there fails when its job is done."""
         if path not in self._known:
-            try:
-                with path.open("rb") as file:
-                    self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError:
-                self._known[path] = "missing"
+            self.read([path])
         return self._known[path]
 
     def key(self, job: BatchJob) -> str:
@@ -81,6 +84,14 @@ class Hashes:
             "version": videomdm.__version__,
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "missing"
 
 
 def collect(sources: Sequence[Path], defaults: BatchJob, out: Path) -> list[BatchJob]:

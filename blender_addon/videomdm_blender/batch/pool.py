@@ -6,29 +6,17 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .process import Seat
+from .schedule import Schedule, Task
 
 INTERRUPTIBLE = 0.5  # seconds: on Windows Ctrl-C does not end a longer wait
 MOST_CRASHES = 3  # of workers by one rig, until its other jobs are not tried any more
-
-
-@dataclass(frozen=True)
-class Task:
-    """A job for a worker.
-
-    key:   by which its answer is known.
-    group: of jobs with the same rig: they share their fate when it brings Blender down again and again.
-    """
-
-    key: str
-    group: str
-    job: dict[str, Any]
 
 
 @dataclass
@@ -48,6 +36,7 @@ class Fates:
                 "not-tried",
             ],
             "seconds": 0.0,
+            "start_seconds": 0.0,
         }
 
     def note(self, task: Task, answer: dict[str, Any]) -> None:
@@ -80,18 +69,14 @@ def run(
     An error that no worker could avoid (no Blender) is raised as UserError.  When the iteration ends early, the
     workers are ended too.
     """
-    waiting, fates = deque(tasks), Fates()
+    schedule, fates = Schedule(tasks), Fates()
     answers: queue.SimpleQueue[tuple[Task, dict[str, Any]] | BaseException | None] = queue.SimpleQueue()
     seats = [Seat(module, folder / f"worker-{number}") for number in range(min(count or cores(), len(tasks)))]
     stop = threading.Event()
 
-    def sit(seat: Seat) -> None:
+    def sit(number: int, seat: Seat) -> None:
         try:
-            while not stop.is_set():
-                try:
-                    task = waiting.popleft()
-                except IndexError:
-                    break
+            while not stop.is_set() and (task := schedule.next(number)) is not None:
                 answer = fates.refusal(task) or seat.perform(task.job, limit)
                 if not stop.is_set():
                     fates.note(task, answer)
@@ -102,7 +87,7 @@ def run(
             seat.close()
             answers.put(None)
 
-    threads = [threading.Thread(target=sit, args=(seat,), daemon=True) for seat in seats]
+    threads = [threading.Thread(target=sit, args=entry, daemon=True) for entry in enumerate(seats)]
     for thread in threads:
         thread.start()
     try:

@@ -84,8 +84,7 @@ class Worker:
 
     def ask(self, job: dict[str, Any], limit: float) -> dict[str, Any]:
         """Have a job done: the worker's answer.  WorkerLost where there is none within ``limit`` seconds."""
-        if not self._ready:
-            self._wait_until_ready()
+        self.wait_until_ready()
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(job) + "\n")
@@ -102,7 +101,10 @@ class Worker:
         with suppress(OSError):  # it died with a job half written
             self._process.stdin.close()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Return as soon as Blender has started; UserError where there is none, WorkerLost where it dies."""
+        if self._ready:
+            return
         answer = self._next(START_LIMIT, f"did not start within {START_LIMIT:g} s")
         if "error" in answer:
             raise UserError(*answer["error"])
@@ -150,23 +152,27 @@ class Seat:
     def perform(self, job: dict[str, Any], limit: float) -> dict[str, Any]:
         """Have a job done.
 
-        The answer is that of the worker (``done`` or ``error``) with the ``seconds`` that it took; a lost
-        worker is an ``error`` with the code "crashed".  UserError where no worker can be started at all.
+        The answer is that of the worker (``done`` or ``error``) with the ``seconds`` that it took, and
+        ``start_seconds`` for a new worker before; a lost worker is an ``error`` with the code "crashed".
+        UserError where no worker can be started at all.
         """
-        started = time.monotonic()
+        started = begun = time.monotonic()
         if self._worker is None:
             self._worker = Worker(self._module, self._folder)
         worker = self._worker
         if self._closed:  # while the worker was being started
             worker.close()
         try:
+            worker.wait_until_ready()
+            begun = time.monotonic()
             answer = worker.ask(job, limit)
         except WorkerLost as lost:
             worker.close()
             self._worker = None
             advice = "Open the rig in Blender to see whether the file is sound."
             answer = {"error": [str(lost), advice, "crashed"]}
-        return answer | {"seconds": round(time.monotonic() - started, 3)}
+        took = time.monotonic() - begun
+        return answer | {"seconds": round(took, 3), "start_seconds": round(begun - started, 3)}
 
     def close(self) -> None:
         """End the worker, if there is one; also from another thread, in the middle of a job."""

@@ -7,7 +7,6 @@ the folder of results must lie under the same paths on all machines.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -16,8 +15,9 @@ from typing import Any
 
 from videomdm.errors import UserError
 
-from .pool import Fates, Task
+from .pool import Fates
 from .process import Seat
+from .schedule import Schedule, Task
 
 
 def require_ray() -> None:
@@ -48,7 +48,7 @@ def run(
         # A place that Ray could not fill would wait for ever.
         places = min(count or cores, cores, len(tasks))
         actor = ray.remote(num_cpus=1)(Seat)
-        waiting, fates = deque(tasks), Fates()
+        schedule, fates = Schedule(tasks), Fates()
         busy: dict[Any, tuple[int, Any, Task]] = {}
 
         def sit(number: int) -> Any:
@@ -57,9 +57,8 @@ def run(
             return seat
 
         free = [(number, sit(number)) for number in range(places)]
-        while waiting or busy:
-            while waiting and free:
-                task = waiting.popleft()
+        while schedule or busy:
+            while free and (task := schedule.next(free[-1][0])) is not None:
                 if (refused := fates.refusal(task)) is not None:
                     yield task, refused
                     continue
@@ -80,6 +79,7 @@ def run(
                 answer = {
                     "error": [f"Ray lost the worker: {why}", "See Ray's logs.", "crashed"],
                     "seconds": 0.0,
+                    "start_seconds": 0.0,
                 }
                 seat = sit(number)
             free.append((number, seat))

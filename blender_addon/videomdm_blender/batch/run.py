@@ -13,7 +13,8 @@ from typing import Any
 
 from .jobs import BatchJob, Hashes
 from .ledger import Ledger, is_done
-from .pool import Engine, Task
+from .pool import Engine
+from .schedule import Task
 from .shard import Shard
 
 MODULE = "videomdm_blender.batch.retargeting"
@@ -21,11 +22,12 @@ MODULE = "videomdm_blender.batch.retargeting"
 
 @dataclass(frozen=True)
 class Planned:
-    """A job of this run, and whether an earlier run has done it."""
+    """A job of this run, and whether an earlier run has done it; ``rig`` is the hash of its rig."""
 
     job: BatchJob
     key: str
     done: bool
+    rig: str
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,12 @@ def plan(jobs: Sequence[BatchJob], out: Path, shard: Shard) -> list[Planned]:
     """The jobs of a shard, those with the same rig together, and which of them are done."""
     hashes, done = Hashes(), Ledger(out, shard).done()
     mine = shard.part(jobs)
+    hashes.read(path for job in mine for path in (job.clip, job.rig, job.mapping) if path is not None)
     keys = [hashes.key(job) for job in mine]
-    return [Planned(job, key, is_done(job, key, done, out)) for job, key in zip(mine, keys, strict=True)]
+    return [
+        Planned(job, key, is_done(job, key, done, out), hashes.of(job.rig))
+        for job, key in zip(mine, keys, strict=True)
+    ]
 
 
 def execute(
@@ -67,9 +73,10 @@ def execute(
     out.mkdir(parents=True, exist_ok=True)
     staging = out / f".staging{shard.suffix}"
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
-    ledger, hashes = Ledger(out, shard), Hashes()
+    ledger = Ledger(out, shard)
     by_key = {entry.key: entry.job for entry in planned if not entry.done}
-    tasks = [_task(key, job, staging, hashes) for key, job in by_key.items()]
+    rigs = {entry.key: entry.rig for entry in planned}
+    tasks = [_task(key, job, staging, rigs[key]) for key, job in by_key.items()]
     try:
         for task, answer in engine(MODULE, tasks, count, limit, staging / "workers"):
             job = by_key[task.key]
@@ -80,7 +87,7 @@ def execute(
         _remove(staging)
 
 
-def _task(key: str, job: BatchJob, staging: Path, hashes: Hashes) -> Task:
+def _task(key: str, job: BatchJob, staging: Path, rig: str) -> Task:
     folder = (staging / key).resolve()
     settings = {
         "clip": str(job.clip.resolve()),
@@ -94,7 +101,7 @@ def _task(key: str, job: BatchJob, staging: Path, hashes: Hashes) -> Task:
         "settings": asdict(job.settings),
     }
     outs = [str(folder / f"{Path(job.name).name}.{suffix}") for suffix in job.formats]
-    request = {"job": settings, "outs": outs, "rig_hash": hashes.of(job.rig)}
+    request = {"job": settings, "outs": outs, "rig_hash": rig}
     return Task(key, str(job.rig), request)
 
 
@@ -107,6 +114,7 @@ def _entry(task: Task, job: BatchJob, answer: dict[str, Any], out: Path) -> dict
         "rig": str(job.rig),
         "name": job.name,
         "seconds": answer["seconds"],
+        "start_seconds": answer["start_seconds"],
         "memory_mb": answer.get("memory_mb"),
         "ended": round(time.time(), 3),
     }

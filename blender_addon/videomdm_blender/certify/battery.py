@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The battery: seven motions of plain formulas, at 20 fps, whose foot contacts are known.
+"""The battery: eight motions of plain formulas, at 20 fps, whose foot contacts are known.
 
 Together they show what retargeting gets wrong on one rig or another: planted feet, many turns about the
-vertical, deep bends, arms overhead and behind, far reaches, flight, and a body that does not stand upright.
+vertical, deep bends, arms overhead and behind, far reaches, flight, hands that hold on to something, and a body
+that does not stand upright.
 Every bone keeps its length, and a planted joint does not move at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -195,6 +198,39 @@ def roll() -> Motion:
     return act(script, "roll", "a person rolls over on the floor")
 
 
+def hold() -> Motion:
+    """Both hands ahead on a rail while the body sways, turns and sinks; for ``GRIPS``."""
+    time = _time(4.6)
+    going = ramp(time, 0.9, 1.5) - ramp(time, 3.4, 4.0)
+    phase = 2 * np.pi * (time - 0.9) / 1.6
+    sway, sink = going * np.sin(phase), going * (1 - np.cos(2 * phase)) / 2
+    pelvis = np.stack([0.04 * sway, TALL - 0.02 - 0.05 * sink, -0.02 * sink], axis=-1)
+    script = Script(time, pelvis, turn(time, (Y, 6 * sway), (X, 6 * sink)), _stand(time, width=0.13))
+    script.bend = turn(time, (Y, 2 * sway))
+    for number in range(2):
+        hand = poses(
+            time, [(0.1, (0.06, -0.505, 0.02)), (0.8, (0.06, -0.2, 0.36)), (3.8, (0.06, -0.2, 0.36)),
+                   (4.5, (0.06, -0.505, 0.02))]
+        )  # fmt: skip
+        script.hands[number] = script.of_side(hand, number)
+        script.elbows[number] = script.of_side((0.5, -0.8, -0.6), number)
+    return act(script, "hold", "a person holds on to a rail")
+
+
+@dataclass(frozen=True)
+class Grip:
+    """A hand that holds on to something from ``start`` to ``end``, seconds.
+
+    offset: (x, y, z) from where the motion has it at the start, metres of the motion; None: it is kept there.
+    """
+
+    side: Literal["left", "right"]
+    start: float
+    end: float
+    offset: tuple[float, float, float] | None = None
+
+
+GRIPS = {"hold": (Grip("left", 1.2, 3.6), Grip("right", 1.4, 3.4, offset=(0.02, 0.03, -0.02)))}
 BATTERY: dict[str, Callable[[], Motion]] = {
     "walk": walk,
     "turn": turn_in_place,
@@ -202,6 +238,7 @@ BATTERY: dict[str, Callable[[], Motion]] = {
     "arms": arms,
     "reach": reach,
     "jump": jump,
+    "hold": hold,
     "roll": roll,
 }
 

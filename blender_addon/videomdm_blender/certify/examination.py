@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,34 @@ import numpy as np
 
 from videomdm.errors import UserError
 from videomdm.motion import Motion
+from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.resample import resample
+from videomdm.motion.skeleton import JOINT_NAMES
 
-from ..armature.apply import apply_take, mapping_of
+from ..armature.apply import Applied, apply_take, mapping_of
 from ..armature.importing import open_rig
 from ..armature.rest import read_rest
 from ..clips import read_clip
+from ..controls.controlled import onto_controls
 from ..retarget.rig import Mapping, RigRest
+from ..retarget.root import leg_length
 from ..retarget.solve import Options
 from ..rigs import load_mapping
-from .battery import BATTERY
-from .measures import measure
+from .battery import BATTERY, GRIPS
+from .grips import targets
+from .held import Hold
+from .measures import Body, measure
 from .picture import overlay
 from .played import play, watch
 from .round_trip import FPS as FILE_FPS
 from .round_trip import round_trip
 from .snapshot import Snapshot, snapshots
+from .untouched import changes, state, strangers
 
 SHOTS = 5  # pictures of each motion
 TRAVELLER = "jump"  # the motion that is exported: it turns all limbs, and the body leaves the floor
 START = 1
+LEG = float(sum(BONE_LENGTHS[JOINT_NAMES.index(name)] for name in ("left_knee", "left_ankle")))  # metres
 
 
 def perform(request: dict[str, Any]) -> dict[str, Any]:
@@ -89,29 +97,53 @@ def _examine(
     """Put one motion on the rig and measure it; adds a row to the picture, where one is wanted."""
     scene = bpy.context.scene
     assert scene is not None
-    started = time.monotonic()
     fps, options = request["fps"], Options(contact=request["contact"])
-    applied = apply_take(
-        scene, armature, motion, name=name, start_frame=START, mapping=mapping, options=options
-    )
-    seconds = time.monotonic() - started
-    wanted = resample(motion, fps)
+    wanted = _at_size(resample(motion, fps))
     watched = watch(armature, rest, mapping, wanted.positions.astype(float))
-    body = play(scene, armature, watched, range(START, applied.end_frame + 1), fps)
+
+    def put_on(options: Options) -> tuple[Applied, float, Body]:
+        started = time.monotonic()
+        applied = apply_take(
+            scene, armature, motion, name=name, start_frame=START, mapping=mapping, options=options
+        )
+        seconds = time.monotonic() - started
+        return applied, seconds, play(scene, armature, watched, range(START, applied.end_frame + 1), fps)
+
+    before = state(scene)
+    applied, seconds, body = put_on(options)
+    holds: tuple[Hold, ...] = ()
+    if name in GRIPS and name in request["battery"]:
+        _take_off(armature, applied)
+        hands, holds = targets(GRIPS[name], watched, body)
+        applied, seconds, body = put_on(replace(options, hands=hands))
+    controls = onto_controls(armature, rest, mapping).mapping
+    changed = changes(before, state(scene, but=applied.action))
+    changed += strangers(applied.action, {*controls.bones, *(bone for bone, _ in controls.switches)})
     if request["picture"]:
         rows.append(snapshots(scene, armature, watched, wanted, body, START, SHOTS, name))
-    measures = measure(wanted, body)
-    data = armature.animation_data
-    assert data is not None
-    data.action = None
-    bpy.data.actions.remove(applied.action)
+    measures = measure(wanted, body, holds)
+    _take_off(armature, applied)
     planted = applied.take.contact
     return {
         "frames": len(wanted),
         "seconds": round(seconds, 3),
         "measures": {key: float(np.round(value, 6)) for key, value in measures.items()},
+        "changed": changed,
         "notes": [*applied.notes, *([str(planted)] if planted is not None else [])],
     }
+
+
+def _at_size(motion: Motion) -> Motion:
+    """The motion of a body that is 1.7 m tall, as that of the battery is."""
+    positions = motion.positions.astype(float)
+    return replace(motion, positions=positions * (LEG / leg_length(positions)), features=None)
+
+
+def _take_off(armature: bpy.types.Object, applied: Applied) -> None:
+    data = armature.animation_data
+    assert data is not None
+    data.action = None
+    bpy.data.actions.remove(applied.action)
 
 
 def _round_trip(request: dict[str, Any], suffix: str) -> dict[str, Any]:

@@ -26,7 +26,10 @@ class Limit:
 
 
 LIMITS = (
+    Limit("limb_median_deg", "limbs ~°", 0.5, 2, "direction of arms and legs, median"),
     Limit("limb_direction_deg", "limbs °", 2.0, 2, "direction of arms and legs, 99 of 100 values"),
+    Limit("held_place_mm", "held mm", 10.0, 2, "standing feet and held hands from their places, 95 of 100"),
+    Limit("held_turn_deg", "held °", 2.0, 2, "flat feet and held hands from their turns, 95 of 100"),
     Limit("end_position_percent", "ends %", 20.0, 1, "wrists and ankles, in percent of the limb, 99 of 100"),
     Limit("end_angle_deg", "ends °", 20.0, 1, "the same as an angle from shoulder or hip"),
     Limit("stretch_percent", "stretch %", 0.01, 4, "largest change of a bone's length"),

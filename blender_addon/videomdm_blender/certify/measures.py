@@ -8,7 +8,10 @@ twice as long is halved first, so that a millimetre means the same on every rig.
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from ..retarget.reference import joint
 from ..retarget.rig import Array, Flags
 from ..retarget.slots import SIDES
 from .capsules import depth_in_torso
+from .held import MILLIMETRES, Hold, held
 from .twist import twist_excess, twist_jump
 
 # The slot at whose beginning a joint of the motion lies.
@@ -33,7 +37,6 @@ JOINT_OF = {
 
 LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 ENDS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
-MILLIMETRES = 1000.0
 QUIET_JERK = 25.0  # limbs a second cubed: a trembling of about 0.1 mm at 20 fps; less is none
 
 
@@ -63,13 +66,18 @@ def source_joints(motion: Motion) -> dict[str, Array]:
     return {name: motion.positions[:, joint(name)].astype(float) for name in JOINT_OF.values()}
 
 
-def measure(motion: Motion, body: Body) -> dict[str, float]:
-    """All measures of one take; ``motion`` has the frame rate at which it was played."""
+def measure(motion: Motion, body: Body, holds: Sequence[Hold] = ()) -> dict[str, float]:
+    """All measures of one take; ``motion`` has the frame rate at which it was played.
+
+    holds: what was asked of hands; their arms are not compared with the motion's.
+    """
     source = source_joints(motion)
     contacts = np.asarray(motion.contacts, bool)
+    free = {f"{hold.side}_arm" for hold in holds}
     return {
-        **limb_directions(source, body),
-        **end_effectors(source, body),
+        **limb_directions(source, body, free),
+        **end_effectors(source, body, free),
+        **held(source, body, contacts, holds),
         **stretches(body),
         "twist_beyond_deg": twist_excess(body.turns, body.resting),
         "twist_jump_deg": twist_jump(body.turns, body.resting, motion.fps),
@@ -77,7 +85,7 @@ def measure(motion: Motion, body: Body) -> dict[str, float]:
         "penetration_mm": penetration(source, body, contacts),
         "root_path_mm": root_path(source, body),
         "collision_mm": collision(source, body),
-        "jitter_ratio": jitter(source, body, motion.fps),
+        "jitter_ratio": jitter(source, body, motion.fps, free),
     }
 
 
@@ -90,26 +98,36 @@ def _angles(a: Array, b: Array) -> Array:
     return angles
 
 
-def limb_directions(source: AnyMapping[str, Array], body: Body) -> dict[str, float]:
+def limb_directions(
+    source: AnyMapping[str, Array], body: Body, free: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
     """Degrees between the directions of upper arms, forearms, thighs and shins on rig and motion, 99 of 100.
 
-    Of all together, and of arms and legs.
+    Of all together, their median too, and of arms and legs.  ``free``: limbs ("left_arm") that are left out.
     """
     errors: dict[str, list[Array]] = {"limb": [], "arm": [], "leg": []}
     for side in SIDES:
         for start, end in LIMBS:
+            kind = "arm" if start in ENDS["arm"] else "leg"
+            if f"{side}_{kind}" in free:
+                continue
             a, b = f"{side}_{start}", f"{side}_{end}"
             found = _angles(body.joints[b] - body.joints[a], source[b] - source[a])
             errors["limb"].append(found)
-            errors["arm" if start in ENDS["arm"] else "leg"].append(found)
-    return {f"{kind}_direction_deg": float(np.percentile(found, 99)) for kind, found in errors.items()}
+            errors[kind].append(found)
+    worst = {f"{kind}_direction_deg": float(np.percentile(e, 99)) for kind, e in errors.items() if e}
+    return {"limb_median_deg": float(np.median(errors["limb"])), **worst}
 
 
-def end_effectors(source: AnyMapping[str, Array], body: Body) -> dict[str, float]:
+def end_effectors(
+    source: AnyMapping[str, Array], body: Body, free: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
     """Where wrists and ankles are, seen from shoulders and hips: percent of the limb's length, and degrees."""
     away, angle = [], []
     for side in SIDES:
-        for start, middle, end in ENDS.values():
+        for kind, (start, middle, end) in ENDS.items():
+            if f"{side}_{kind}" in free:
+                continue
             vectors, lengths = [], []
             for joints in (body.joints, source):
                 points = [joints[f"{side}_{name}"] for name in (start, middle, end)]
@@ -193,7 +211,9 @@ def collision(source: AnyMapping[str, Array], body: Body) -> float:
     return MILLIMETRES * float(np.maximum(rig - motion, 0.0).max())
 
 
-def jitter(source: AnyMapping[str, Array], body: Body, fps: float) -> float:
+def jitter(
+    source: AnyMapping[str, Array], body: Body, fps: float, free: AbstractSet[str] = frozenset()
+) -> float:
     """How much jerkier limbs and hips move than the motion's: ratio of root mean square jerks.
 
     Wrists are seen from the shoulders and ankles from the hips in lengths of the limb, so that other
@@ -205,8 +225,8 @@ def jitter(source: AnyMapping[str, Array], body: Body, fps: float) -> float:
     for joints in (body.joints, source):
         leg = _length([joints[f"left_{name}"] for name in ENDS["leg"]])
         paths = [(joints["left_hip"] + joints["right_hip"]) / (2 * leg)]
-        for side in SIDES:
-            for names in ENDS.values():
+        for side, (kind, names) in product(SIDES, ENDS.items()):
+            if f"{side}_{kind}" not in free:
                 points = [joints[f"{side}_{name}"] for name in names]
                 paths.append((points[2] - points[0]) / _length(points))
         jerks.append(np.sqrt(np.mean([dot(j, j) for j in (np.diff(p, 3, axis=0) * fps**3 for p in paths)])))

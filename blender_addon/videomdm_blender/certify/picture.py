@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The picture of a certificate: the motion's skeleton drawn over the rig, one row for each motion.
 
-All frames stand in one scene, in a grid square to the camera, and are rendered at once.  The camera has no
+All frames stand in one scene, in rows square to the camera, and are rendered at once.  The camera has no
 perspective, so sticks can be moved towards it until nothing hides them without moving in the picture.
 """
 
@@ -19,11 +19,11 @@ from mathutils import Matrix, Vector
 from videomdm.motion.clip import write_atomically
 
 from ..retarget.rig import Array
+from .layout import Layout, extent, lay_out
 from .snapshot import Snapshot
 
 AZIMUTH, ELEVATION = math.radians(35), math.radians(10)  # from where the camera looks, seen from the front
-CELL = (1.9, 2.25)  # metres, width and height
-PIXELS = 110  # a metre
+PIXELS, MOST = 110, 8000  # a metre, and of the whole picture to a side
 NEARER = 8.0  # metres by which sticks are moved towards the camera
 SKIN, RIG, SOURCE, INK = (0.62, 0.64, 0.68), (0.05, 0.3, 0.75), (0.95, 0.35, 0.0), (0.1, 0.1, 0.12)
 THICK, THIN = 0.022, 0.01  # radii of the sticks, metres
@@ -34,14 +34,15 @@ STAND = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0
 def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
     """Render rows of snapshots into a PNG file; the open file of Blender gets a scene for it."""
     scene = bpy.data.scenes.new("Certificate")
-    camera = _camera(scene, len(rows), max(len(row) for row in rows))
-    right, up, away = np.array(camera.matrix_world, float)[:3, :3].T
+    turn = _towards().to_track_quat("Z", "Y").to_matrix()
+    across, up, away = np.array(turn, float).T
+    layout = lay_out([[extent(_points(shot), across, up) for shot in row] for row in rows])
+    _camera(scene, turn, layout)
     materials = {name: _material(name, colour) for name, colour in
                  (("skin", SKIN), ("rig", RIG), ("source", SOURCE), ("ink", INK))}  # fmt: skip
-    for r, row in enumerate(rows):
-        for c, shot in enumerate(row):
-            place = right * CELL[0] * (c + 0.5) - up * CELL[1] * (r + 1) + up * 0.25
-            put = _moved(place) @ Matrix(STAND.tolist())
+    for row, places, labels in zip(rows, layout.places, layout.labels, strict=True):
+        for shot, (x, y), (label_x, label_y) in zip(row, places, labels, strict=True):
+            put = _moved(across * x - up * y) @ Matrix(STAND.tolist())
             for mesh, matrix in shot.skin:
                 _paint(mesh, materials["skin"])
                 _object(scene, mesh, put @ Matrix(matrix.tolist()))
@@ -50,35 +51,43 @@ def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
             _object(scene, _sticks(shot.source, THIN, materials["source"]), near @ near @ put)
             floor = np.array([[[-0.8, 0, 0], [0.8, 0, 0]], [[0, 0, -0.5], [0, 0, 0.5]]], float)
             _object(scene, _sticks(floor, 0.004, materials["ink"]), put)
-            _label(
-                scene, shot.label, camera, place - right * 0.85 + up * 1.86 + away * NEARER, materials["ink"]
-            )
+            written = across * label_x - up * label_y + away * NEARER
+            _label(scene, shot.label, turn, written, materials["ink"])
     return _render(scene, path)
 
 
-def _camera(scene: bpy.types.Scene, rows: int, columns: int) -> bpy.types.Object:
-    """A camera that holds the whole grid, whose upper left corner lies at the origin."""
-    width, height = CELL[0] * columns, CELL[1] * rows
-    away = Vector(
-        (
-            math.sin(AZIMUTH) * math.cos(ELEVATION),
-            -math.cos(AZIMUTH) * math.cos(ELEVATION),
-            math.sin(ELEVATION),
-        )
-    )
+def _towards() -> Vector:
+    """The direction to the camera."""
+    level = math.cos(ELEVATION)
+    return Vector((math.sin(AZIMUTH) * level, -math.cos(AZIMUTH) * level, math.sin(ELEVATION)))
+
+
+def _points(shot: Snapshot) -> Array:
+    """(N, 3) everything that a snapshot shows, in Blender's axes."""
+    found = [shot.source.reshape(-1, 3), shot.rig.reshape(-1, 3)]
+    for mesh, matrix in shot.skin:
+        vertices = np.empty(3 * len(mesh.vertices), np.float32)
+        mesh.vertices.foreach_get("co", vertices)
+        found.append(vertices.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3])
+    points: Array = np.concatenate(found) @ STAND[:3, :3].T
+    return points
+
+
+def _camera(scene: bpy.types.Scene, turn: Matrix, layout: Layout) -> None:
+    """A camera that holds the whole layout, whose upper left corner lies at the origin."""
+    width, height = layout.width, layout.height
     data = bpy.data.cameras.new("Certificate")
     data.type = "ORTHO"
     data.ortho_scale = max(width, height)
     data.clip_end = 200.0
     camera = bpy.data.objects.new("Certificate", data)
-    turn = away.to_track_quat("Z", "Y").to_matrix()
     middle = turn @ Vector((width / 2, -height / 2, 60.0))
     camera.matrix_world = _moved(np.array(middle, float)) @ turn.to_4x4()
     scene.collection.objects.link(camera)
     scene.camera = camera
-    scene.render.resolution_x, scene.render.resolution_y = round(PIXELS * width), round(PIXELS * height)
+    pixels = min(PIXELS, MOST / max(width, height))
+    scene.render.resolution_x, scene.render.resolution_y = round(pixels * width), round(pixels * height)
     scene.render.resolution_percentage = 100
-    return camera
 
 
 def _moved(place: Array) -> Matrix:
@@ -121,7 +130,7 @@ def _sticks(ends: Array, radius: float, material: bpy.types.Material) -> bpy.typ
 
 
 def _label(
-    scene: bpy.types.Scene, text: str, camera: bpy.types.Object, place: Array, material: bpy.types.Material
+    scene: bpy.types.Scene, text: str, turn: Matrix, place: Array, material: bpy.types.Material
 ) -> None:
     curve = bpy.data.curves.new("label", "FONT")
     assert isinstance(curve, bpy.types.TextCurve)
@@ -129,7 +138,7 @@ def _label(
     curve.size = 0.15
     curve.materials.append(material)
     thing = bpy.data.objects.new("label", curve)
-    thing.matrix_world = _moved(place) @ camera.matrix_world.to_3x3().to_4x4()
+    thing.matrix_world = _moved(place) @ turn.to_4x4()
     scene.collection.objects.link(thing)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from .limits import LIMITS, ROUND_TRIP, Limit, broken
 
+BESIDE, MOST_BESIDE = ("changed", "s"), ("0", "")  # titles and limits of what is told beside the measures
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -29,6 +31,7 @@ class Certificate:
             for limit in broken(entry["measures"]):
                 value = entry["measures"][limit.key]
                 found.append(f"{clip}: {limit.title} {value:.{limit.digits}f} > {limit.most:g}")
+            found += [f"{clip}: changed {what}" for what in entry["changed"]]
         for suffix, trip in self.result["round_trip"].items():
             if "error" in trip:
                 found.append(f"{suffix}: {trip['error']}")
@@ -50,7 +53,7 @@ class Certificate:
 
 
 def worst(certificate: Certificate) -> list[str]:
-    """The worst value of each measure over all motions, then of each round trip's angle and distance."""
+    """The worst of all motions by each measure, changes and seconds, then of all round trips by both."""
     result = certificate.result
     if result is None:
         return []
@@ -59,6 +62,8 @@ def worst(certificate: Certificate) -> list[str]:
         f"{max(clip['measures'][limit.key] for clip in clips):.{limit.digits}f}" if clips else "-"
         for limit in LIMITS
     ]
+    cells.append(str(max((len(clip["changed"]) for clip in clips), default=0)))
+    cells.append(f"{max((clip['seconds'] for clip in clips), default=0.0):.2f}")
     trips = [trip for trip in result["round_trip"].values() if "error" not in trip]
     lost = len(trips) < len(result["round_trip"])
     for limit in ROUND_TRIP:
@@ -70,11 +75,11 @@ def worst(certificate: Certificate) -> list[str]:
 def rig_table(certificate: Certificate) -> list[list[str]]:
     """One row for each motion and the limits below; the first row has the titles."""
     assert certificate.result is not None
-    rows = [["motion", *(limit.title for limit in LIMITS), "s"]]
+    rows = [["motion", *(limit.title for limit in LIMITS), *BESIDE]]
     for name, clip in certificate.result["clips"].items():
         cells = [f"{clip['measures'][limit.key]:.{limit.digits}f}" for limit in LIMITS]
-        rows.append([name, *cells, f"{clip['seconds']:.2f}"])
-    rows.append(["limit", *(_most(limit) for limit in LIMITS), ""])
+        rows.append([name, *cells, str(len(clip["changed"])), f"{clip['seconds']:.2f}"])
+    rows.append(["limit", *(_most(limit) for limit in LIMITS), *MOST_BESIDE])
     return rows
 
 
@@ -94,12 +99,12 @@ def trip_table(certificate: Certificate) -> list[list[str]]:
 
 def summary_table(certificates: Sequence[Certificate]) -> list[list[str]]:
     """One row for each rig with its worst values."""
-    titles = [limit.title for limit in LIMITS] + [f"trip {limit.title}" for limit in ROUND_TRIP]
+    titles = [limit.title for limit in LIMITS] + [*BESIDE] + [f"trip {limit.title}" for limit in ROUND_TRIP]
     rows = [["rig", "verdict", *titles]]
     for certificate in certificates:
         cells = worst(certificate) or ["-"] * len(titles)
         rows.append([certificate.rig, certificate.verdict, *cells])
-    rows.append(["limit", "", *(_most(limit) for limit in (*LIMITS, *ROUND_TRIP))])
+    rows.append(["limit", "", *map(_most, LIMITS), *MOST_BESIDE, *map(_most, ROUND_TRIP)])
     return rows
 
 
@@ -132,6 +137,10 @@ def markdown(certificates: Sequence[Certificate], pictures: dict[str, Path]) -> 
             lines += [f"![The motions over the rig]({pictures[certificate.rig].name})", ""]
     lines += ["| measure | most | what |", "| --- | --- | --- |"]
     lines += [f"| {limit.title} | {_most(limit)} | {limit.meaning} |" for limit in (*LIMITS, *ROUND_TRIP)]
+    lines += [
+        "| changed | 0 | settings, Actions, rotation modes ... that are not as before, and bones with keys unasked |"
+    ]
+    lines += ["| s | | seconds to put the motion on the rig |"]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from videomdm.motion.clip import write_atomically
 
 from ..batch import pool
 from ..batch.jobs import FORMATS, RIGS, parse_formats
-from ..batch.pool import Task
+from ..batch.schedule import Task
 from ..cli import RIG_SUFFIXES
 from ..clips import read_clip
 from ..headless import TIME_LIMIT, no_blender

@@ -10,7 +10,7 @@ from videomdm.motion import Motion
 from videomdm.motion.body import BONE_LENGTHS
 from videomdm.motion.representation import facing_direction
 from videomdm.motion.skeleton import CONTACT_JOINTS, JOINT_NAMES, PARENTS
-from videomdm_blender.certify.battery import BATTERY
+from videomdm_blender.certify.battery import BATTERY, GRIPS
 from videomdm_blender.certify.tracks import TOE_HEIGHT, Place, Step, poses, stepping, through
 
 
@@ -65,6 +65,15 @@ def test_arms_go_all_the_way_round(motions: dict[str, Motion]) -> None:
         arm = path(motions["arms"], f"{side}_wrist") - path(motions["arms"], f"{side}_shoulder")
         angle = np.unwrap(np.arctan2(arm[:, 2], -arm[:, 1]))
         assert np.degrees(angle[-1] - angle[0]) == pytest.approx(360.0, abs=1.0)
+
+
+def test_hands_hold_where_the_motion_moves_them_little(motions: dict[str, Motion]) -> None:
+    """Far enough that holding them is work, near enough that every arm reaches."""
+    for name, grips in GRIPS.items():
+        for grip in grips:
+            wrist = path(motions[name], f"{grip.side}_wrist")[round(20 * grip.start) : round(20 * grip.end)]
+            away = np.linalg.norm(wrist - wrist[0], axis=-1).max() + np.linalg.norm(grip.offset or 0.0)
+            assert 0.05 < away < 0.3
 
 
 def test_curves_go_through_their_keys() -> None:

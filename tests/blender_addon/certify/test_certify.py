@@ -38,7 +38,35 @@ def test_blender_shows_what_was_asked_for(answer: dict[str, Any]) -> None:
         measures = answer["clips"][name]["measures"]
         assert measures["arm_direction_deg"] < 0.1 and measures["leg_direction_deg"] < 0.1
         assert measures["stretch_percent"] < 0.01 and measures["root_path_mm"] < 1.0
+        assert measures["held_place_mm"] < 10.0 and measures["held_turn_deg"] < 2.0
     assert answer["bones"] == 19 and answer["clips"]["arms"]["frames"] == len(BATTERY["arms"]())
+
+
+def test_nothing_else_is_changed_and_a_change_is_told(bpy: Any, answer: dict[str, Any]) -> None:
+    from videomdm_blender.certify.untouched import changes, state, strangers
+
+    assert all(clip["changed"] == [] for clip in answer["clips"].values())
+    scene = bpy.context.scene
+    armature = next(thing for thing in scene.objects if thing.type == "ARMATURE")
+    bone, other = armature.pose.bones[:2]
+    before = state(scene)
+    assert changes(before, state(scene)) == []
+    scene.frame_end += 1
+    bone.rotation_mode = "XYZ"
+    other.constraints.new("COPY_LOCATION")
+    bpy.data.actions.new("stray")
+    assert changes(before, state(scene)) == sorted([
+        "the scene's frame_end", f"the rotation mode of {bone.name} of {armature.name}",
+        f"the constraints of {other.name} of {armature.name}", "the Action stray", "the number of actions",
+    ])  # fmt: skip
+    armature.animation_data.action = None
+    before = state(scene)
+    for frame in (1, 2):
+        bone.keyframe_insert("location", frame=frame)
+        other.keyframe_insert("rotation_quaternion", frame=1)
+    action = armature.animation_data.action
+    assert strangers(action, []) == [f"keys of {bone.name}"] and strangers(action, [bone.name]) == []
+    assert changes(before, state(scene, but=action)) == []
 
 
 def test_every_format_comes_back_as_it_was(answer: dict[str, Any]) -> None:

@@ -11,7 +11,13 @@ from tests.blender_addon.support.stage_rigs import make_rigify
 
 from videomdm_blender.certify.limits import broken
 
-CONTACT = {"slide_mm": 2.0, "limb_direction_deg": 2.0, "penetration_mm": 15.0, "jitter_ratio": 1.3}
+CONTACT = {
+    "slide_mm": 2.0, "limb_median_deg": 0.5, "limb_direction_deg": 2.0, "held_place_mm": 10.0, "held_turn_deg": 2.0,
+    "stretch_percent": 0.01, "penetration_mm": 15.0, "jitter_ratio": 1.3,
+}  # fmt: skip
+# Its ankle is twice as high over the toes as behind them: on its toes it cannot rise as the motion does, and as long
+# as its legs keep their directions the toes leave the floor before the motion's.
+OUT_OF_REACH = {("CesiumMan.glb", "walk"): {"held_place_mm"}}
 
 
 def examined(rig: Path, armature: str, battery: list[str]) -> dict[str, dict[str, Any]]:
@@ -26,12 +32,13 @@ def examined(rig: Path, armature: str, battery: list[str]) -> dict[str, dict[str
     return found
 
 
-def check(clips: dict[str, dict[str, Any]]) -> None:
+def check(clips: dict[str, dict[str, Any]], rig: str = "") -> None:
     for name, clip in clips.items():
-        assert not broken(clip["measures"]), (name, clip)
-        assert all(clip["measures"][key] <= most for key, most in CONTACT.items()), (
-            "the limits stay as they are"
-        )
+        missed = OUT_OF_REACH.get((rig, name), set())
+        assert {limit.key for limit in broken(clip["measures"])} == missed, (name, clip)
+        kept = {key: most for key, most in CONTACT.items() if key not in missed}
+        assert all(clip["measures"][key] <= most for key, most in kept.items()), "the limits stay as they are"
+        assert clip["changed"] == []
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,7 @@ def test_feet_stand_and_limbs_keep_their_directions(
     bpy: Any, shared_data: Path, name: str, battery: list[str]
 ) -> None:
     clips = examined(shared_data / "rigs" / name, "", battery)
-    check(clips)
+    check(clips, name)
     for clip in clips.values():
         assert clip["measures"]["leg_direction_deg"] > 0.05, "something was done"
         assert any("were cleaned up" in note for note in clip["notes"])
@@ -55,6 +62,6 @@ def test_feet_stand_and_limbs_keep_their_directions(
 @pytest.mark.parametrize("armature", ["metarig", "rig"])
 def test_a_rigify_human_squats_on_feet_that_stand(bpy: Any, tmp_path: Path, armature: str) -> None:
     path = make_rigify("basic_human", tmp_path / "rigify.blend")
-    clips = examined(path, armature, ["squat"])
+    clips = examined(path, armature, ["squat", "hold"])
     check(clips)
     assert clips["squat"]["measures"]["slide_mm"] < 0.1
