@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Muon whose step on a CPU costs half: two inverses of a small matrix in place of fifteen products of large ones.
 
-``torch.optim.Muon`` evens out the singular values of each momentum matrix by five Newton-Schulz iterations, which lift
-them from 0..1 to 0.93 +- 0.27, save those below about 0.002.  A rational function of the matrix's Gram matrix does the
-same, evener, at the price of one Cholesky factorisation and inverse per pole: the partial fractions of Zolotarev's
-approximation of the sign function (Nakatsukasa and Freund, 2016).  The small side of the matrix decides what that
-costs, and all of it stays in float32.  A GPU is at its best in products and keeps to torch's iterations.
+``torch.optim.Muon`` evens out the singular values of each momentum matrix by five Newton-Schulz iterations, which
+lift them from 0..1 to 0.93 +- 0.27, save those below about 0.002.  A rational function of the matrix's Gram matrix
+does the same, evener, at the price of one Cholesky factorisation and inverse per pole: a small form of Zolotarev's
+approximation of the sign function, by which Nakatsukasa and Freund (2016) compute polar factors.  What that costs
+depends on the smaller side, and all of it stays in float32.  A GPU is at its best in products and keeps to torch's
+iterations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-# s -> s (CONSTANT + sum of weight / (s^2 + shift)) stays as close to LEVEL as two poles can for all s of 0.002..1, and
-# rises from 0 as steeply (452) as torch's iterations do (485).
+# s -> s (CONSTANT + sum of weight / (s^2 + shift)) stays as close to LEVEL as two poles can for all s of 0.002..1,
+# and rises from 0 about as steeply (472) as torch's iterations do (485)
 LEVEL = 0.93  # root mean square of what torch's iterations give
 CONSTANT = 0.8946040
 POLES = ((0.008573499, 1.896078e-05), (0.1723081, 0.009186045))  # weight, shift
@@ -56,11 +57,17 @@ def _is_wide(matrix: Tensor) -> bool:
 
 
 class Muon(torch.optim.Muon):
-    """``torch.optim.Muon`` with its settings and its state; on a CPU the product with :func:`evening` takes the iterations' place."""
+    """``torch.optim.Muon``, whose state it shares; on a CPU the product with :func:`evening` replaces the iterations.
+
+    An update has the size that AdamW's would have, so that a learning rate and a decay mean the same to both.
+    """
+
+    def __init__(self, matrices: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; ``ns_coefficients`` and ``ns_steps`` say nothing on a CPU."""
+        """Move every matrix that has a gradient."""
         if any(w.device.type != "cpu" for group in self.param_groups for w in group["params"]):
             return super().step(closure)
         loss = None
@@ -76,17 +83,9 @@ class Muon(torch.optim.Muon):
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(weight.grad)
                 mean = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
-                ahead = weight.grad.lerp(mean, momentum) if group["nesterov"] else mean
+                ahead = weight.grad.lerp(mean, momentum)  # Nesterov's
                 even = evening(ahead).to(weight.dtype)
                 pair = (even, ahead) if _is_wide(ahead) else (ahead, even)
-                pace = rate * _scale(group["adjust_lr_fn"], weight)
+                pace = rate * 0.2 * math.sqrt(max(weight.shape))
                 weight.addmm_(*pair, beta=1 - rate * group["weight_decay"], alpha=-pace)
         return loss
-
-
-def _scale(rule: str | None, weight: Tensor) -> float:
-    """What the learning rate is multiplied by for a matrix of this shape, as ``torch.optim.Muon`` documents it."""
-    out, into = weight.shape
-    if rule == "match_rms_adamw":
-        return 0.2 * math.sqrt(max(out, into))
-    return math.sqrt(max(1, out / into))

@@ -29,6 +29,5 @@ def optimisers_for(
     rest = [weight for weight in network.parameters() if id(weight) not in taken]
     made: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, weight_decay=decay, fused=True)]
     if matrices:
-        # this adjustment gives an update the size that AdamW's would have, so the decay means the same to both
-        made.append(Muon(matrices, lr=matrix_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        made.append(Muon(matrices, lr=matrix_rate, weight_decay=decay))
     return made
