@@ -10,9 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm.camera import Camera, look_at, project  # noqa: E402 (after the skip)
+from tests.support.actor import perform  # noqa: E402 (after the skip)
+
+from videomdm.camera import Camera, look_at, project  # noqa: E402
+from videomdm.model.checkpoint import load_model  # noqa: E402
 from videomdm.model.lifter import Lifter, LifterConfig  # noqa: E402
+from videomdm.model.registry import find_model  # noqa: E402
 from videomdm.motion.representation import decode  # noqa: E402
+from videomdm.motion.skeleton import PARENTS  # noqa: E402
 from videomdm_training.clips import Clips  # noqa: E402
 from videomdm_training.teacher.supervision import (  # noqa: E402
     SourceClip,
@@ -87,6 +92,28 @@ def test_the_true_teacher_is_the_motion_itself(lifter):
     batch = data.clips.batch(torch.tensor([1]))
     seen = data.camera(torch.tensor([1])).to_camera(decode(batch.frames["truth"].float()))
     assert float((project(seen)[0] - batch.frames["keypoints"]).abs().max()) < 2e-3  # half precision
+
+
+def test_the_fitted_teacher_is_a_body_where_the_person_was_seen():
+    """Its bones keep their lengths, and its joints are nearer to the keypoints than the lifted ones."""
+    lifter = load_model(find_model("base") / "lifter.safetensors", Lifter).network
+    actor = SourceClip(torch.from_numpy(perform(2.0).motion.positions).float(), (0,), 1.0)
+    off, drift = {}, {}
+    for teacher in ("lifted", "fitted"):
+        known = SupervisionConfig(teacher=teacher)
+        detector = DetectorConfig(jitter=0.0)
+        data = build_supervision(
+            [actor], lifter, torch.device("cpu"), views=2, detector=detector, known=known, align=False
+        )
+        batch = data.clips.batch(torch.arange(2))
+        motion = decode(batch.frames["teacher"].float())
+        seen = data.camera(batch.index).to_camera(motion)
+        apart = (project(seen)[0] - batch.frames["keypoints"]).norm(dim=-1) * seen[..., 2]
+        off[teacher] = float(apart[batch.frames["confidence"] > 0].median())
+        lengths = (motion[:, :, 1:] - motion[:, :, list(PARENTS[1:])]).norm(dim=-1)
+        drift[teacher] = float(lengths.std(1).max())
+    assert off["fitted"] < min(0.01, 0.5 * off["lifted"]), off
+    assert drift["fitted"] < 0.003 < drift["lifted"], drift  # half precision
 
 
 def test_fitted_cameras_find_the_true_ones_where_the_motion_is_true(lifter):

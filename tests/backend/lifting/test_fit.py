@@ -12,7 +12,7 @@ from tests.support.actor import perform  # noqa: E402
 
 from videomdm.camera import look_at, project  # noqa: E402
 from videomdm.errors import Cancelled  # noqa: E402
-from videomdm.lifting import Fitted, Footage, fit_body  # noqa: E402
+from videomdm.lifting import Fitted, Footage, fit_bodies, fit_body  # noqa: E402
 from videomdm.lifting.fit import DEPTH_ERROR  # noqa: E402
 from videomdm.motion.skeleton import PARENTS  # noqa: E402
 
@@ -64,6 +64,22 @@ def test_bones_keep_their_lengths_and_joints_are_where_they_were_seen(scene, fit
     assert torch.allclose(bones(fitted.joints).mean(0), bones(scene.truth).mean(0), rtol=0.08)
     off = (project(fitted.joints)[0] - scene.footage.keypoints).norm(dim=-1) * 4
     assert off.mean() < 0.012
+
+
+def test_clips_of_different_lengths_are_fitted_together_as_alone(scene, fitted):
+    n, T = 22, len(scene.truth)
+    short = Footage(scene.footage.keypoints[:n], scene.footage.weights[:n])
+    alone = fit_body(scene.guess[:n], scene.up, short)
+    rows = torch.arange(T).clamp(max=n - 1)
+    guess = torch.stack([scene.guess, scene.guess[rows]])
+    keypoints = torch.stack([scene.footage.keypoints, scene.footage.keypoints[rows]])
+    keypoints[1, n:] += 0.3  # what lies beyond a clip's end must not matter
+    mask = torch.stack([torch.ones(T), torch.arange(T) < n]).bool()
+    footage = Footage(keypoints, torch.ones(2, T, 22))
+    both = fit_bodies(guess, scene.up.expand(2, 3), footage, mask)
+    for joints, apart in ((both.joints[0], fitted), (both.joints[1, :n], alone)):
+        # the same sums in another order, through sixty steps
+        assert (joints - apart.joints).norm(dim=-1).max() < 0.01
 
 
 def test_a_wrong_keypoint_among_good_ones_does_not_carry_the_hand_away(scene, fitted):
