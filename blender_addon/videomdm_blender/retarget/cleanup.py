@@ -93,7 +93,7 @@ def _planted(
     smoother: float,
 ) -> tuple[Pose, ContactReport]:
     """``pose`` with its feet planted, and what speaks against it."""
-    planted, kept = plant(pose, contacts, stance, ground, fps, np.inf if always else TURN, smoother)
+    planted, kept = plant(pose, feet, contacts, stance, ground, fps, np.inf if always else TURN, smoother)
     planted_feet = Feet.of(stance, planted)
     after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
     legs = direction_errors(feet, planted_feet).ravel()

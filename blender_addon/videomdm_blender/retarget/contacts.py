@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .feet import Standing
+from .frames import norm
 from .reference import joint
 from .rig import Array, Flags
 from .slots import SIDES
@@ -125,13 +126,13 @@ def _speed(places: Array, fps: float) -> Array:
     """(T, K) metres a second of points (T, K, 3)."""
     if len(places) < 2:
         return np.zeros(places.shape[:2])
-    speed: Array = np.linalg.norm(np.gradient(places, 1.0 / fps, axis=0), axis=-1)
+    speed: Array = norm(np.gradient(places, 1.0 / fps, axis=0))
     return speed
 
 
 def _slower(steps: Array, fps: float) -> Array:
     """(T, K) metres a second of the smaller one of the steps (T - 1, K, 3) to and from each frame."""
-    speed = np.linalg.norm(steps, axis=-1) * fps
+    speed = norm(steps) * fps
     many = np.full((1, speed.shape[1]), np.inf)
     slower: Array = np.minimum(np.concatenate([many, speed]), np.concatenate([speed, many]))
     return slower

@@ -19,7 +19,7 @@ import numpy as np
 
 from .banded import Banded, difference_bands
 from .contacts import Contacts
-from .frames import Y, about, cross, dot, inverse, rotate, soft_step, unit
+from .frames import Y, about, cross, dot, inverse, norm, rotate, soft_step, unit
 from .pose import Feet, Ground
 from .rig import Array
 from .stance import Stance
@@ -221,7 +221,7 @@ class _Search:
             diagonal[:, at, at] += weight[foot][:, ::2, ::2]
             anchor = np.where(self.standing[foot], LOOSE * HELD * self.second, 1.0)
             right[:, at] += anchor[:, None] * self.point[foot][:, ::2] - pulled[foot][:, ::2]
-        away = np.linalg.norm((self.shift - self.own)[:, ::2], axis=-1)
+        away = norm((self.shift - self.own)[:, ::2])
         sway = SWAY * self.second * (1.0 + np.minimum((away / FAR) ** 4, CAP))
         diagonal[:, 0, 0] += sway
         diagonal[:, 2, 2] += sway
@@ -251,12 +251,10 @@ class _Legs:
     """How far legs turn when ankles are moved."""
 
     def __init__(self, feet: Feet, metre: float) -> None:
-        self.thigh, self.shin = (
-            np.linalg.norm(bone, axis=-1) * metre for bone in (feet.legs.thigh, feet.legs.shin)
-        )
+        self.thigh, self.shin = (norm(bone) * metre for bone in (feet.legs.thigh, feet.legs.shin))
         self.ankle = feet.ankle * metre
         self.way = (feet.legs.thigh + feet.legs.shin) * metre
-        self.length = np.linalg.norm(self.way, axis=-1)
+        self.length = norm(self.way)
         self.straight = 0.9999 * (self.thigh + self.shin)
         self.bent = self._bend(self.length)
         self.across = np.degrees(1.0 / self.length)
@@ -270,7 +268,7 @@ class _Legs:
     def _along(self, error: Array) -> tuple[Array, Array, Array]:
         """Where legs point (2, T, 3), how much longer they are, and the degrees that a metre of it costs."""
         way = self.way + error
-        far = np.linalg.norm(way, axis=-1)
+        far = norm(way)
         step = np.maximum(np.abs(far - self.length), SMALL)
         out = self._bend(np.minimum(self.length + step, self.straight))
         in_ = self._bend(self.length - step)
@@ -291,7 +289,7 @@ class _Legs:
         """(2, T) degrees by which legs turn for ankles that are moved by ``error`` (2, T, 3)."""
         along, longer, slope = self._along(error)
         swung = error - dot(error, along)[..., None] * along
-        angle: Array = np.hypot(self.across * np.linalg.norm(swung, axis=-1), slope * longer)
+        angle: Array = np.hypot(self.across * norm(swung), slope * longer)
         return angle
 
     def upward(self) -> Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .feet import Standing
-from .frames import Y, soft_step
+from .frames import Y, norm, soft_step
 from .reference import joint
 from .rig import Array
 from .slots import SIDES
@@ -49,5 +49,5 @@ def _speed(path: Array, fps: float) -> Array:
     """(T,) metres a second along a path (T, 3)."""
     if len(path) < 2:
         return np.zeros(len(path))
-    speed: Array = np.linalg.norm(np.gradient(path, 1.0 / fps, axis=0), axis=-1)
+    speed: Array = norm(np.gradient(path, 1.0 / fps, axis=0))
     return speed

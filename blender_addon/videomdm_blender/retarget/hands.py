@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .frames import compose, rotate, soft_step
+from .frames import compose, norm, rotate, soft_step
 from .pose import Pose
 from .rig import Array
 from .stance import LIMBS, Stance
@@ -49,9 +49,9 @@ def hold_hands(pose: Pose, stance: Stance, targets: tuple[HandTarget, ...], fps:
         share = share * (1.0 - soft_step(seconds, target.end, target.end + target.fade))
         bones = elbow - start, wrist - elbow
         way = wrist + share[:, None] * (place - wrist) - start
-        distance = np.linalg.norm(way, axis=-1)
-        length = np.linalg.norm(bones[0], axis=-1) + np.linalg.norm(bones[1], axis=-1)
-        way = way * (softened(distance, length, np.linalg.norm(wrist - start, axis=-1)) / distance)[:, None]
+        distance = norm(way)
+        length = norm(bones[0]) + norm(bones[1])
+        way = way * (softened(distance, length, norm(wrist - start)) / distance)[:, None]
         hinge = stance.limbs[LIMBS.index(("arm", target.side))].hinge()
         turn_upper, turn_lower = reach(*bones, rotate(turns[upper[-1]], hinge), way)
         turns |= {bone: compose(turn_upper, turns[bone]) for bone in upper}

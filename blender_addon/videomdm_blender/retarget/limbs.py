@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .frames import X, Y, Z, about, compose, cross, dot, frame, inverse, rotate, soft_step, swing, unit
+from .frames import X, Y, Z, about, compose, cross, dot, frame, inverse, norm, rotate, soft_step, swing, unit
 from .rig import Array
 from .smoothing import fit
 
@@ -127,13 +127,13 @@ def read_limb(
     upper, lower = unit(upper), unit(lower)
     natural = rotate(trunk, _natural_hinge(kind, rotate(inverse(trunk), upper)))
     hinge = cross(upper, lower)
-    bend = np.linalg.norm(hinge, axis=-1)
+    bend = norm(hinge)
     angle = _angle_about(upper, natural, hinge)
     weight = bend**2 * soft_step(bend, UNKNOWN, KNOWN) * (1.0 - soft_step(np.abs(angle), *kind.reach))
     measured, weights = [angle, np.zeros_like(angle)], [weight, np.broadcast_to(kind.trust, angle.shape)]
     if toes is not None:
         knee = cross(unit(toes), upper)
-        clear = np.linalg.norm(knee, axis=-1)  # toes that point along the thigh say nothing
+        clear = norm(knee)  # toes that point along the thigh say nothing
         out = kind.outward * _angle_about(upper, natural, knee)
         # Toes that point a little outwards go with a knee that looks straight ahead, on people and on rigs.
         measured.append(kind.outward * np.clip(out - np.clip(out, 0.0, TOES_OUT), -TOES_REACH, TOES_REACH))

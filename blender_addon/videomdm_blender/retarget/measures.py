@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contacts import Contacts
-from .frames import dot
+from .frames import cross, dot, norm
 from .pose import Feet, Ground
 from .rig import Array
 from .slots import SIDES
@@ -61,7 +61,7 @@ def slide(feet: Feet, contacts: Contacts) -> float:
     steps = [np.zeros(1)]
     for place, stands in ((feet.ball, contacts.ball), (feet.ankle, contacts.heel)):
         pair = stands[:, 1:] & stands[:, :-1]
-        steps.append(np.linalg.norm(np.diff(place[..., [0, 2]], axis=1), axis=-1)[pair])
+        steps.append(norm(np.diff(place[..., [0, 2]], axis=1))[pair])
     return 1e3 * float(np.percentile(np.concatenate(steps), 95))
 
 
@@ -76,7 +76,7 @@ def _jerk(points: Array, fps: float) -> float:
 def direction_errors(before: Feet, after: Feet) -> Array:
     """(4, T) degrees between the thighs and shins of two poses."""
     pairs = [(before.legs.thigh, after.legs.thigh), (before.legs.shin, after.legs.shin)]
-    errors = [np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), dot(a, b)) for a, b in pairs]
+    errors = [np.arctan2(norm(cross(a, b)), dot(a, b)) for a, b in pairs]
     degrees: Array = np.degrees(np.concatenate(errors))
     return degrees
 

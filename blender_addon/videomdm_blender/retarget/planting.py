@@ -16,7 +16,7 @@ from .banded import Banded, difference_bands
 from .contacts import Contacts
 from .fading import FADE, distance, faded, frames, raised
 from .footing import find_footing
-from .frames import Y, compose, cross, soft_step
+from .frames import Y, compose, cross, norm, soft_step
 from .pose import Feet, Ground, Pose, leg_hinges
 from .rig import Array
 from .slots import SIDES
@@ -39,6 +39,7 @@ STAYS = 1e4  # how much more standing ankles keep to their places than others
 
 def plant(
     pose: Pose,
+    before: Feet,
     contacts: Contacts,
     stance: Stance,
     ground: Ground,
@@ -48,11 +49,11 @@ def plant(
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
+    before:   where the pose has the feet.
     limit:    degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part
               of the way, and the body is raised for those that would be in the floor.
     smoother: how much more than usual jerks of the body and of steps count.
     """
-    before = Feet.of(stance, pose)
     turn = standing_turn(before, contacts, stance, fps)
     skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
     footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother)
@@ -92,7 +93,7 @@ def _say(contacts: Contacts, fps: float) -> Array:
 
 def _upright(feet: Feet, ground: Ground) -> Array:
     """(T,) 1 where the body stands or squats, 0 where it lies: then ankles may be lower than those of flat feet."""
-    length = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
+    length = norm(feet.legs.thigh) + norm(feet.legs.shin)
     upright: Array = soft_step((feet.hip[..., 1] - ground.floor) / length, *UPRIGHT).max(axis=0)
     return upright
 
@@ -112,8 +113,8 @@ def _off_floor(feet: Feet, contacts: Contacts, ground: Ground, upright: Array, f
 def _lowered(feet: Feet, ankle: Array, contacts: Contacts, fps: float) -> Feet:
     """The feet of a body that is lowered, smoothly, as far as standing feet would be out of reach."""
     way = feet.hip - ankle
-    far = np.linalg.norm(feet.legs.thigh, axis=-1) + np.linalg.norm(feet.legs.shin, axis=-1)
-    now = np.linalg.norm(feet.legs.thigh + feet.legs.shin, axis=-1)
+    far = norm(feet.legs.thigh) + norm(feet.legs.shin)
+    now = norm(feet.legs.thigh + feet.legs.shin)
     limit = np.maximum(STRETCH * far, now)
     level = np.hypot(way[..., 0], way[..., 2])
     down = way[..., 1] - np.sqrt(np.maximum(limit**2 - level**2, 0.0))
@@ -148,11 +149,11 @@ def _within(limit: float, ankle: Array, feet: Feet, contacts: Contacts, fps: flo
 
 def _turned(feet: Feet, ankle: Array) -> Array:
     """(2, T) degrees, nearly, by which thigh or shin must turn for the ankle to be at ``ankle`` (2, T, 3)."""
-    thigh, shin = (np.linalg.norm(bone, axis=-1) for bone in (feet.legs.thigh, feet.legs.shin))
+    thigh, shin = (norm(bone) for bone in (feet.legs.thigh, feet.legs.shin))
     before, after = feet.ankle - feet.hip, ankle - feet.hip
-    lengths = [np.linalg.norm(way, axis=-1) for way in (before, after)]
+    lengths = [norm(way) for way in (before, after)]
     far = [np.clip((length**2 - thigh**2 - shin**2) / (2.0 * thigh * shin), -1.0, 1.0) for length in lengths]
-    swung = np.linalg.norm(cross(before, after), axis=-1) / np.maximum(lengths[0] * lengths[1], 1e-12)
+    swung = norm(cross(before, after)) / np.maximum(lengths[0] * lengths[1], 1e-12)
     bent = np.abs(np.arccos(far[0]) - np.arccos(far[1])) / 2.0
     turned: Array = np.degrees(bent + np.arcsin(np.minimum(swung, 1.0)))
     return turned
@@ -169,10 +170,10 @@ def _reached(
 ) -> Pose:
     """The pose whose legs reach for ``ankle`` (2, T, 3) and whose feet turn as ``turn`` (2, T, 4)."""
     legs = feet.legs
-    far = np.linalg.norm(legs.thigh, axis=-1) + np.linalg.norm(legs.shin, axis=-1)
-    now = np.linalg.norm(legs.thigh + legs.shin, axis=-1)
+    far = norm(legs.thigh) + norm(legs.shin)
+    now = norm(legs.thigh + legs.shin)
     way = ankle - feet.hip
-    distance_ = np.linalg.norm(way, axis=-1)
+    distance_ = norm(way)
     kept = np.where(contacts.standing, np.maximum(now, STRETCH * far), now)
     way = way * (softened(distance_, far, kept) / np.maximum(distance_, 1e-12))[..., None]
     thigh, shin = reach(legs.thigh, legs.shin, leg_hinges(stance, pose), way)

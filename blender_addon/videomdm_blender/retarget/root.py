@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .feet import Standing
+from .frames import norm
 from .legs import posed_legs
 from .reference import joint
 from .rig import Array
@@ -23,9 +24,7 @@ def leg_length(positions: Array) -> float:
     lengths = []
     for side in SIDES:
         for start, end in ((f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")):
-            lengths.append(
-                np.linalg.norm(positions[:, joint(end)] - positions[:, joint(start)], axis=-1).mean()
-            )
+            lengths.append(norm(positions[:, joint(end)] - positions[:, joint(start)]).mean())
     return float(sum(lengths) / 2)
 
 

@@ -14,7 +14,7 @@ from . import feet, root
 from .carried import local_rotations
 from .cleanup import ContactReport, clean_up
 from .contacts import find_contacts
-from .frames import inverse, rotate
+from .frames import by_component, inverse, rotate
 from .ground import grounded
 from .hands import HandTarget, hold_hands
 from .pose import Ground, Pose
@@ -68,7 +68,7 @@ def retarget(motion: Motion, rest: RigRest, mapping: Mapping, options: Options |
     options = options or Options()
     stance = Stance(rest, mapping)
     flat = feet.standing(motion)
-    positions = grounded(motion.positions.astype(float), flat, motion.fps)
+    positions = grounded(by_component(motion.positions), flat, motion.fps)
     turns = body_turns(positions, motion.fps, stance, flat)
     path = root.middle_path(positions, motion.fps, stance, turns, flat)
     scale = stance.leg_length / root.leg_length(positions)
