@@ -15,7 +15,7 @@ from videomdm.keypoints import Keypoints  # noqa: E402
 from videomdm.keypoints.layout import COUNT, INDEX  # noqa: E402
 from videomdm.model.lifter import Lifter, LifterConfig  # noqa: E402
 from videomdm.motion.representation import decode  # noqa: E402
-from videomdm.motion.skeleton import JOINT_NAMES  # noqa: E402
+from videomdm.motion.skeleton import JOINT_NAMES, PARENTS  # noqa: E402
 from videomdm_training.captions import CaptionTable  # noqa: E402
 from videomdm_training.datasets.footage import FootageClip, read_footage  # noqa: E402
 from videomdm_training.datasets.left_out import LeftOut  # noqa: E402
@@ -80,6 +80,17 @@ def test_the_camera_sees_the_teacher_where_the_person_was_filmed(lifter, cameras
     plain, mirrored = (data.clips.batch(torch.tensor([i])).frames["keypoints"][0] for i in (0, 1))
     left, right = JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")
     torch.testing.assert_close(mirrored[:, left], plain[:, right] * torch.tensor([-1.0, 1.0]))
+
+
+def test_the_fitted_teacher_has_bones(lifter):
+    clips = [FootageClip("a", filmed(person(50, walking=1.0)), ("walks",))]
+    drift = {}
+    for teacher in ("lifted", "fitted"):
+        known = SupervisionConfig(teacher=teacher)
+        data = footage_supervision(clips, lifter, CaptionTable(), CPU, known=known, align=False)
+        motion = decode(data.clips.batch(torch.tensor([0])).frames["teacher"].float())[0]
+        drift[teacher] = float((motion[:, 1:] - motion[:, list(PARENTS[1:])]).norm(dim=-1).std(0).max())
+    assert drift["fitted"] < 0.003 < drift["lifted"], drift
 
 
 def test_long_footage_becomes_several_clips(lifter):

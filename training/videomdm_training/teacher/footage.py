@@ -28,7 +28,7 @@ from ..datasets.footage import FootageClip
 from ..datasets.left_out import LeftOut
 from ..losses import hold_after_end
 from .imported import ImportedMotion
-from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, lift, stand, weighed
+from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, stand, taught, weighed
 
 SHORTEST, LONGEST, OVERLAP = 20, 200, 20  # frames at 20 fps
 FEWEST_JOINTS = 6  # of a frame in which somebody counts as seen
@@ -185,7 +185,7 @@ def _world(
     if chunk[0].kind == "pose":
         lifted = _placed(_stacked(given, count), keypoints, confidence * mask[..., None])
     else:
-        lifted = lift(lifter, keypoints, confidence, mask)
+        lifted = taught(lifter, keypoints, confidence, mask, known)
     world, camera = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))
     if known.cameras == "pnp":
         return world, fitted_camera(world, keypoints, confidence, mask)

@@ -275,6 +275,17 @@ def lift(lifter: Lifter, keypoints: Tensor, confidence: Tensor, mask: Tensor) ->
         return lifter(keypoints, confidence, mask)
 
 
+def taught(
+    lifter: Lifter, keypoints: Tensor, confidence: Tensor, mask: Tensor, known: SupervisionConfig
+) -> Lifted:
+    """The teacher's answer to keypoints (B, T, 22, 2): what the lifter sees, or a body fitted to that as well."""
+    lifted = lift(lifter, keypoints, confidence, mask)
+    if known.teacher != "fitted":
+        return lifted
+    body = fit_bodies(lifted.joints, lifted.up, Footage(keypoints, confidence), mask, known.fit)
+    return Lifted(hold_after_end(body.joints, mask.sum(1)), body.up)
+
+
 def _known(
     view: View,
     truth: Tensor,
@@ -287,12 +298,7 @@ def _known(
     """The teacher's joints (B, T, 22, 3) in a world, and the camera that training is told of there."""
     world = truth
     if known.teacher != "truth":
-        lifted = lift(lifter, view.keypoints, view.confidence, mask)
-        if known.teacher == "fitted":
-            body = fit_bodies(
-                lifted.joints, lifted.up, Footage(view.keypoints, view.confidence), mask, known.fit
-            )
-            lifted = Lifted(hold_after_end(body.joints, count), body.up)
+        lifted = taught(lifter, view.keypoints, view.confidence, mask, known)
         if known.cameras == "pnp":
             world = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))[0]
         else:
