@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from videomdm_blender.batch import pool
-from videomdm_blender.batch.schedule import Task
 from videomdm_blender.batch.process import Seat, environment
+from videomdm_blender.batch.schedule import Task
 
 PATIENCE = 60.0
 
@@ -52,7 +52,9 @@ def test_every_job_gets_its_own_answer(unruly: str, tmp_path: Path) -> None:
     assert "test_pool" not in str(answers) and "SECRET_TOKEN" not in answers["0"]["done"]["variables"]
     assert not any(alive(pid) for pid in pids)
     starts = [answers[key]["start_seconds"] > 0.1 for key in map(str, range(7))]
-    assert starts == [True, False, True, False, True, False, False], "a job does not answer for Blender's start"
+    assert starts == [True, False, True, False, True, False, False], (
+        "a job does not answer for Blender's start"
+    )
     log = (tmp_path / "worker-0" / "log.txt").read_text()
     assert "Blender prints what it likes" in log and "and so do its importers" in log
 

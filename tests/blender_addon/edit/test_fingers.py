@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from videomdm.motion import rotations
+from videomdm_blender.controls.fingers import finger_controls
 from videomdm_blender.edit.fingers import find_hand
 from videomdm_blender.edit.relaxed import in_axes_of, relaxed
 from videomdm_blender.retarget.rig import RigRest
+from videomdm_blender.rigs import auto_rig_pro
 
 SIDES = ("left", "right")
 FINGERS = ("thumb", "index", "middle", "ring", "little")
@@ -172,3 +174,37 @@ def test_without_a_thumb_or_with_a_mitten_nothing_is_guessed() -> None:
     assert find_hand(replace(rest, names=names, parents=parents, **rows), "left", ("forearm", "hand")) is None
     first = {"index": ("index.1",), "thumb": ("thumb.1",)}
     assert find_hand(arm(), "left", ("forearm", "hand"), first) is None
+
+
+# Auto-Rig Pro: what its game exports leave, universal and humanoid, and the controls that an animator has.
+ARP_UNIVERSAL = {"thumb": ("thumb1.l", "c_thumb2.l", "c_thumb3.l")} | {
+    kind: (f"{word}1.l", f"c_{word}2.l", f"c_{word}3.l")
+    for kind, word in (("index", "index"), ("middle", "middle"), ("ring", "ring"), ("little", "pinky"))
+}
+ARP_CONTROLS = {
+    kind: tuple(f"c_{name.removeprefix('c_')}" for name in names) for kind, names in ARP_UNIVERSAL.items()
+}
+
+
+@pytest.mark.parametrize("palm", [False, True], ids=["", "bases"])
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [(ARP_UNIVERSAL, False), (ARP_CONTROLS, False), (ARP_CONTROLS, True)],
+    ids=["universal", "humanoid", "controls"],
+)
+def test_those_of_auto_rig_pro(names: dict[str, tuple[str, ...]], named: bool, palm: bool) -> None:
+    """``hand.l > c_index1_base.l > index1.l > c_index2.l > c_index3.l``; of controls the third is ``c_index1.l``."""
+    new = {f"{kind}.{joint + 1}": bone for kind, bones in names.items() for joint, bone in enumerate(bones)}
+    new |= {
+        f"palm {FINGERS.index(kind)}": f"c_{names[kind][0].removeprefix('c_')[:-2]}_base.l"
+        for kind in FINGERS
+    }
+    rest = arm(palm=palm)
+    rest = replace(rest, names=tuple(new.get(name, name) for name in rest.names))
+    assert palm == ("c_index1_base.l" in rest.names) == ("c_pinky1_base.l" in rest.names)
+    controls = finger_controls(auto_rig_pro.CONTROLS.key, "left")
+    assert controls == ARP_CONTROLS and finger_controls(auto_rig_pro.FAMILY.key, "left") is None
+    hand = find_hand(rest, "left", ("forearm", "hand"), controls if named else None)
+    assert hand is not None
+    assert {finger.kind: finger.bones for finger in hand.fingers} == names
+    assert set(relaxed(hand)) == {bone for bones in names.values() for bone in bones}
