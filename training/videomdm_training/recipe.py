@@ -8,6 +8,10 @@ from pathlib import Path
 
 import click
 
+from .commands.export import export
+from .commands.fit import fit
+from .commands.lifter import lifter
+
 RECIPES = Path(__file__).with_name("recipes")
 
 
@@ -40,7 +44,6 @@ def base(
     from videomdm.errors import UserError
 
     from .cache import Cache
-    from .cli import export, fit, lifter
     from .configuration import load_config
     from .engine import STATE, load_state
     from .fit import FitConfig

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from ..commands import options
+from ..commands.fit import fit
+
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
@@ -36,13 +39,7 @@ import click
 @click.option(
     "--role", type=click.Choice(["all", "prior"]), default="prior", show_default=True, help="Subjects."
 )
-@click.option(
-    "--time-limit",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Save and stop after so many seconds; 0: never.",
-)
+@options.time_limit
 @click.pass_context
 def ablate(
     context: click.Context,
@@ -64,7 +61,6 @@ def ablate(
     from videomdm.motion.clip import write_atomically
 
     from ..cache import Cache
-    from ..cli import fit
     from ..configuration import load_config
     from ..fit import FitConfig
     from .table import METHOD, begin_with, is_finished, outcome, read_table, report

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from ..commands import options
+
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
-@click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@options.run_folder
 @click.option(
     "--lifter",
     "lifter_file",
@@ -18,15 +20,9 @@ import click
     type=click.Path(path_type=Path),
     help="The one of the run to compare with: both then see the same keypoints.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
-@click.option(
-    "--time-limit",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Save and stop after so many seconds; 0: never.",
-)
+@options.config
+@options.overrides
+@options.time_limit
 def flat(
     data: tuple[str, ...],
     folder: Path,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-_pack = click.argument("pack", type=click.Path(path_type=Path))
+from ..commands import options
 
 
 @click.command()
 @click.argument("model")
-@_pack
+@options.pack
 @click.option(
     "-o",
     "--out",
@@ -100,20 +100,12 @@ def evaluate(
 
 
 @click.command()
-@_pack
-@click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder.")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
-@click.option(
-    "--time-limit",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Save and stop after so many seconds; 0: never.",
-)
-@click.option(
-    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
-)
+@options.pack
+@options.run_folder
+@options.config
+@options.overrides
+@options.time_limit
+@options.licence
 def evaluator(
     pack: Path,
     folder: Path,

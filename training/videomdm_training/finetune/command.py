@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from ..commands import options
+
 
 @click.command()
 @click.option(
@@ -25,21 +27,13 @@ import click
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the new model.  [default: named like the data, in the user's models]",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
-@click.option(
-    "--time-limit",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Save and stop after so many seconds; 0: never.",
-)
+@options.config
+@options.overrides
+@options.time_limit
 @click.option(
     "--whole", is_flag=True, help="Write all weights, which work without the base, not only the adapter."
 )
-@click.option(
-    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
-)
+@options.licence
 @click.option(
     "--commercial",
     is_flag=True,

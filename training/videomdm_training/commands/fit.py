@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``videomdm train fit``: a denoiser, from packs and footage as cameras see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+@options.run_folder
+@click.option(
+    "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
+)
+@options.config
+@options.overrides
+@options.time_limit
+@click.option(
+    "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
+)
+@click.option(
+    "--cache",
+    "cache_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps what the lifter makes of the data; runs may share it.  "
+    "[default: within the run's folder, until the run is finished]",
+)
+@options.licence
+@click.option(
+    "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
+)
+def fit(
+    data: tuple[str, ...],
+    folder: Path,
+    lifter_file: Path,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+    role: str,
+    cache_folder: Path | None,
+    licence: str,
+    commercial: bool,
+) -> None:
+    """Train a model on PACK's training segments as a camera sees them; goes on where it stopped.
+
+    Several PACKs, which may also be folders of keypoint files with captions, are drawn in proportion to their
+    weights (1 if not given), whatever their sizes.
+    """
+    from videomdm.model.checkpoint import load_model
+    from videomdm.model.lifter import Lifter
+    from videomdm.model.text import text_encoder
+    from videomdm.motion.clip import FPS, write_atomically
+
+    from .. import engine
+    from ..cache import Cache
+    from ..captions import CaptionTable
+    from ..configuration import load_run_config, store_config
+    from ..fit import FitConfig
+    from ..fit import fit as fit_denoiser
+    from ..mixture import DataSource, gather
+
+    settings = load_run_config(FitConfig, config, overrides, time_limit)
+    teacher = load_model(lifter_file, Lifter).network
+    assert isinstance(teacher, Lifter)
+    device = engine.fabric_for(settings.engine).device
+    words = CaptionTable()
+    cache = Cache(cache_folder or folder / "cache")
+    given = [DataSource.parse(text) for text in data]
+    mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
+    words.encode(text_encoder(), device, cache=cache)
+    store_config(settings, folder / "config.json")
+    write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
+    facts: dict[str, object] = {
+        "name": folder.name,
+        "fps": FPS,
+        "licence": licence,
+        "commercial": commercial,
+        "data": mixture.credit,
+        "max_seconds": 10.0,
+    }
+    outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
+    if outcome.finished and cache_folder is None:
+        cache.remove()
+    click.echo(outcome.said(folder / "denoiser.safetensors"))

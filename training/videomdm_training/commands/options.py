@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several verbs of ``videomdm train`` take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+pack = click.argument("pack", type=click.Path(path_type=Path))
+run_folder = click.option(
+    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder."
+)
+config = click.option(
+    "--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent."
+)
+overrides = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting."
+)
+time_limit = click.option(
+    "--time-limit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Save and stop after so many seconds; 0: never.",
+)
+licence = click.option(
+    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
+)
+picture = click.option(
+    "-o",
+    "--out",
+    "picture",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="PNG file to write.",
+)
