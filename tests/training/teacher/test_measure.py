@@ -67,7 +67,10 @@ def test_the_command_prints_and_writes_the_figures(tmp_path):
     assert result.exit_code == 0, (result.output, result.exc_info)
     assert "PA-MPJPE" in result.output and "swap=0.05" in result.output
     figures = json.loads((tmp_path / "report" / "evaluation.json").read_text())["sections"][0]["columns"]
-    assert set(figures) == {"val", "val, on rays", "test", "test, on rays"}
+    teachers = ("", ", on rays", ", fitted", ", truth")
+    assert set(figures) == {split + name for split in ("val", "test") for name in teachers}
+    assert figures["test, fitted"]["bone_drift"]["mean"] < 1e-4 < figures["test"]["bone_drift"]["mean"]
+    assert 0 < figures["test, fitted"]["fid"]["mean"] < 4  # embeddings are unit vectors
     assert 0 < figures["test"]["mpjpe"]["mean"] < 3  # metres
     CliRunner().invoke(teacher, [*words, "--set", "detector.swap=0.05"])
     again = json.loads((tmp_path / "report" / "evaluation.json").read_text())["sections"][0]["columns"]

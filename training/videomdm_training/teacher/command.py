@@ -40,7 +40,10 @@ def teacher(
     overrides: tuple[str, ...],
     seed: int,
 ) -> None:
-    """Measure LIFTER, a model file, on PACK's held-out segments: MPJPE, PA-MPJPE, PCK, acceleration."""
+    """Measure LIFTER, a model file, on PACK's held-out segments: MPJPE, PA-MPJPE, PCK, acceleration, FID.
+
+    Beside the lifter's own answers: those put onto their rays, and bodies fitted to them, as training can take them.
+    """
     import numpy as np
     import torch
 
@@ -49,6 +52,7 @@ def teacher(
 
     from ..configuration import load_config
     from ..datasets.pack import Pack
+    from ..evaluate.evaluator import FrozenEvaluator
     from ..evaluate.figures import Report
     from ..sources import usable
     from .fit_lifter import LifterViews
@@ -69,7 +73,8 @@ def teacher(
             f"{pack} has no segments of {', '.join(splits)}.", "Choose another split with --split."
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    section = measure_teacher(network, data, chosen, device, seed, views.camera, views.detector)
+    evaluator = FrozenEvaluator.load(None)
+    section = measure_teacher(network, data, chosen, device, seed, views.camera, views.detector, evaluator)
     settings = {"lifter": str(lifter), "data": pack.name, "seed": seed, "limit": limit, "views": repr(views)}
     report = Report(settings, (section,))
     click.echo(report.markdown())
