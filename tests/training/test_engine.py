@@ -214,6 +214,22 @@ def test_validation_sees_the_average_and_leaves_the_run_as_it_was(straight, tmp_
     assert all(torch.equal(v, state["network"][k]) for k, v in reference["network"].items())
 
 
+def test_losses_in_parts_add_up_and_each_is_differentiated_before_the_next_is_made(tmp_path):
+    def halves(model, step, generator):
+        x = torch.randn(16, 4, generator=generator)
+        for number, half in enumerate(x.split(8)):
+            # the first comes after the last step's gradients are gone, the second finds those of the first
+            assert (next(model.parameters()).grad is None) == (number == 0)
+            loss = (model(half) - half.sum(1, keepdim=True)).square().mean() / 2
+            yield {"loss": loss, "twice": 2 * loss.detach()}
+
+    config = replace(CONFIG, steps=6, log_every=1, precision="32-true")
+    run(tmp_path / "parts", config, halves)
+    run(tmp_path / "whole", config)
+    for part, whole in zip(rows(tmp_path / "parts"), rows(tmp_path / "whole"), strict=True):
+        assert part == pytest.approx(whole, abs=2e-5)
+
+
 def test_a_step_without_a_finite_gradient_is_passed_over(tmp_path):
     def sometimes(model, step, generator):
         values = losses(model, step, generator)

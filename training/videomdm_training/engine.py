@@ -12,7 +12,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,8 @@ from videomdm.motion.clip import write_atomically
 
 from .optimiser import OptimiserName, optimisers_for
 
-StepLosses = Callable[[nn.Module, int, torch.Generator], dict[str, Tensor]]
+Losses = dict[str, Tensor]
+StepLosses = Callable[[nn.Module, int, torch.Generator], Losses | Iterator[Losses]]
 STATE = "state.pt"
 LOG = "log.jsonl"
 
@@ -164,8 +165,9 @@ def run(
     """Train ``network`` in ``folder``, going on from the state that lies there.
 
     ``losses`` returns the step's losses; the one called "loss" is minimised, all are logged to ``log.jsonl``
-    and TensorBoard.  ``validate`` gives further numbers and ``picture`` a PNG file for TensorBoard, from the averaged
-    weights.  The returned network holds the averaged weights.
+    and TensorBoard.  It may instead yield parts of them, which add up: each is differentiated before the next is
+    made, so that only one part's graph takes memory at a time.  ``validate`` gives further numbers and ``picture`` a
+    PNG file for TensorBoard, from the averaged weights.  The returned network holds the averaged weights.
     """
     started = time.monotonic()
     first, before = 0, 0.0
@@ -234,9 +236,8 @@ def run(
                 for group in optimiser.param_groups:
                     group["lr"] = rate * pace(config, step)
             generator = generator_for(config.seed, step, fabric.device, fabric.global_rank)
-            values = losses(model, step, generator)
             model.zero_grad(set_to_none=True)
-            fabric.backward(values["loss"])
+            values = _differentiate(losses(model, step, generator), fabric)
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             if bool(torch.isfinite(norm)):
                 for optimiser in optimisers:
@@ -245,7 +246,7 @@ def run(
             step += 1
             bar.update()
             if step % config.log_every == 0:
-                row = {k: float(v.detach()) for k, v in values.items()} | {"gradient": float(norm)}
+                row = {k: float(v) for k, v in values.items()} | {"gradient": float(norm)}
                 bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
                 _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
             if step % config.validate_every == 0 and (validate or picture):
@@ -263,6 +264,16 @@ def run(
         writer.close()
     network.load_state_dict(average.weights)
     return Outcome(network.eval(), step, step >= config.steps, before + time.monotonic() - started)
+
+
+def _differentiate(losses: Losses | Iterator[Losses], fabric: Fabric) -> Losses:
+    """Add the gradients of a step's losses, or of each of their parts, to the network's; the sums of the losses."""
+    total: Losses = {}
+    for part in [losses] if isinstance(losses, dict) else losses:
+        fabric.backward(part["loss"])
+        for name, value in part.items():
+            total[name] = total.get(name, 0.0) + value.detach()
+    return total
 
 
 class _averaged:
