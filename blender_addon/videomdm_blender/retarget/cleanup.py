@@ -14,7 +14,7 @@ from .pose import Feet, Ground, Pose
 from .stance import Stance
 
 MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motion's do
-TURN = 1.85  # degrees by which legs may turn to keep feet in place where the take decides
+TURN = 1.9  # degrees by which legs may turn to keep feet in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
 QUIET = 5.0  # metres per second cubed that nobody sees: joints that tremble by 0.1 mm at 20 fps
 SMOOTHER = 4.0  # how much smoother body and steps are made where they would be jerkier than before

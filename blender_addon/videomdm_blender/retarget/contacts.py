@@ -22,6 +22,8 @@ FASTER = 0.15  # metres a second by which a foot at the ends of a stand may be f
 SMOOTHING = 0.1  # seconds: what is faster than this is noise of the joints
 MOST = 0.4  # of a stand's frames, the slowest and the lowest, tell how fast and how high it is
 HIGHER = 0.012  # metres, the same of its height
+PIVOTS, TURNS = np.radians(25.0), np.radians(12.0)  # how fast (a second) and how far no flat foot turns
+PIVOTING = 0.25  # seconds before and after over which that is seen
 GAP, SHORTEST = 0.1, 0.15  # seconds: shorter breaks are closed, shorter contacts dropped
 HIGH_SHORTEST = 0.4  # seconds: the same of a foot above the floor, which may be at the top of a jump
 NEAR, LOWER = 0.08, 0.03  # metres above the floor, or above the other foot, up to which a foot may stand
@@ -110,6 +112,8 @@ def find_contacts(positions: Array, flags: Flags, flat: Standing, fps: float) ->
         ball.append(_cleaned(slow[1] & _held(-raised, DOWN, UP), fps))
         ball[-1] &= low | ~_short(ball[-1] & ~low, HIGH_SHORTEST * fps)
         heel.append(_cleaned(slow[0] & _held(raised, DOWN, UP) | ball[-1] & (raised < 0.0), fps))
+        pivots = _pivots(places[:, 2 * foot + 1] - places[:, 2 * foot], heel[-1], fps)
+        heel[-1], ball[-1] = (_cleaned(part & ~pivots, fps) & ~pivots for part in (heel[-1], ball[-1]))
         floor.append(low)
     paths = np.moveaxis(steps, 1, 0)
     found = Contacts(np.array(heel), np.array(ball), np.array(floor), paths[::2])
@@ -150,6 +154,19 @@ def _settled(speed: Array, lift: Array, flags: Flags) -> Flags:
     for start, end in runs(slow):
         settled[start:end] = lift[start:end] < _most(lift[start:end]) + HIGHER
     return settled
+
+
+def _pivots(foot: Array, heel: Flags, fps: float) -> Flags:
+    """(T,) the frames in which a foot (T, 3) turns on the spot while its ``heel`` is down."""
+    pivots = np.zeros(len(heel), bool)
+    span = max(1, round(PIVOTING * fps))
+    for start, end in runs(heel):
+        yaw = np.unwrap(np.arctan2(foot[start:end, 0], foot[start:end, 2]))
+        if np.ptp(yaw) > TURNS:
+            frames = np.arange(end - start)
+            first, last = np.maximum(frames - span, 0), np.minimum(frames + span, end - start - 1)
+            pivots[start:end] = np.abs(yaw[last] - yaw[first]) > PIVOTS * (last - first) / fps
+    return pivots
 
 
 def _most(values: Array) -> float:

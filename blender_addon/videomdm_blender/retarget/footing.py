@@ -21,7 +21,7 @@ from .banded import Banded, difference_bands
 from .contacts import Contacts
 from .frames import Y, about, cross, dot, inverse, norm, rotate, soft_step, unit
 from .pose import Feet, Ground
-from .rig import Array
+from .rig import Array, Flags
 from .stance import Stance
 
 ROUNDS = 4
@@ -37,6 +37,10 @@ GAP, FLOATING = 0.004, 0.06  # metres above the floor that are worth a degree of
 RAISED = np.radians(15.0)  # a heel that is up as far as this lets its foot be pitched and leave the floor
 SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this one
 HELD = 5e7  # how stiffly the place of a stand is one place
+GENTLE = 4  # rounds in which stands that turn legs too far may creep and float
+CREEP, CREEPS = 0.035, 1.0  # metres a second at which a foot creeps at most, and the degrees that it costs
+FASTER = 1.2  # of that, from which on a foot is not kept in place
+FLOAT = 0.0015  # metres above the floor that are worth a degree where a stand turns legs too far
 LOOSE = 1e-6  # of that: how it is held where the motion has it, lest a place that nothing holds be undefined
 LEAST = 1e-6  # of a tolerance
 
@@ -48,11 +52,13 @@ class Footing:
     shift:  (T, 3) moves the body, in the rig's unit.
     pitch:  (2, T) radians by which heels of feet on their balls are raised further.
     ankle:  (2, T, 3) where ankles of standing feet belong, in the rig's unit.
+    slow:   (2, T) the places of stands creep no faster than they may.
     """
 
     shift: Array
     pitch: Array
     ankle: Array
+    slow: Flags
 
 
 def find_footing(
@@ -65,18 +71,23 @@ def find_footing(
     upright: Array,
     fps: float,
     smoother: float = 1.0,
+    limit: float = np.inf,
 ) -> Footing:
     """The footing of feet that turn as ``turn`` (2, T, 4).
 
     own:      (T, 3) the way by which the body must go otherwise because the motion's own feet slide.
     upright:  (T,) 1 where the body stands, 0 where it lies.
     smoother: how much more than usual jerks of the body count.
+    limit:    degrees by which legs may turn: stands that need more creep, slowly, and float, little, instead.
     """
     search = _Search(
         feet, turn, contacts, stance, ground, own / ground.scale, upright, 1.0 / fps, JERK * smoother
     )
     search.again(np.ones_like(search.pitch), known=False)
     for _ in range(1, ROUNDS):
+        search.again(search.convex())
+    for _ in range(GENTLE * search.gentle(limit)):
+        search.loosen()
         search.again(search.convex())
     return search.footing()
 
@@ -107,6 +118,9 @@ class _Search:
         self.rolls = contacts.ball & ~contacts.heel
         free = soft_step(self.raised, 0.0, RAISED) * self.rolls
         self.tolerance, self.gap = PITCH * free, GAP * free
+        same = self.standing[:, 1:] & self.standing[:, :-1]
+        self.held, self.loose = np.where(same, HELD, 0.0), np.zeros_like(self.standing)
+        self.jerk = jerk
         frames = len(own)
         self.shift = np.zeros((frames, 3))
         self.pitch, self.floating = np.zeros((2, 2, frames))
@@ -116,7 +130,7 @@ class _Search:
         self.floor = self._floor()
         self.low = (ground.floor + ground.ankle[:, None]) * metre - self.legs.ankle[..., 1]
         self.lifted = upright * ~self.standing / self.legs.upward()
-        self.equations, self.diagonal = self._fixed(jerk)
+        self.equations, self.diagonal = self._fixed()
 
     def _put(self) -> None:
         """Feet as they are pitched: from the ankle to the point that stands, and where that is in the motion."""
@@ -147,9 +161,9 @@ class _Search:
         means = contacts.means(values, self.standing)[0][stands]
         return np.where(means[..., 0] > 0.5, height, means[..., 1])
 
-    def _fixed(self, jerk: float) -> tuple[Banded, Array]:
+    def _fixed(self) -> tuple[Banded, Array]:
         """What does not change from round to round: the body is smooth, and places of stands are places."""
-        frames = len(self.own)
+        frames, jerk = len(self.own), self.jerk
         bands = [np.zeros((max(frames - k, 0), 7)) for k in (1, 2, 3)]
         diagonal = np.zeros((frames, 7, 7))
         third = difference_bands(frames, 3)
@@ -158,14 +172,13 @@ class _Search:
             for k in (1, 2, 3):
                 bands[k - 1][:, axis] += jerk * self.second**-5 * third[k]
         diagonal[:, 1, 1] += SINK * self.second
-        same = self.standing[:, 1:] & self.standing[:, :-1]
-        held = HELD * self.second
         for foot in range(2):
+            held = self.held[foot] * self.second
             for i in (3 + 2 * foot, 4 + 2 * foot):
-                diagonal[:-1, i, i] += held * same[foot]
-                diagonal[1:, i, i] += held * same[foot]
-                bands[0][:, i] -= held * same[foot]
-                diagonal[:, i, i] += np.where(self.standing[foot], LOOSE * held, 1.0)
+                diagonal[:-1, i, i] += held
+                diagonal[1:, i, i] += held
+                bands[0][:, i] -= held
+                diagonal[:, i, i] += np.where(self.standing[foot], LOOSE * HELD * self.second, 1.0)
         return Banded(bands), diagonal
 
     def error(self) -> Array:
@@ -182,6 +195,23 @@ class _Search:
         weight = 1.0 + np.minimum((self.error_angle() / WORST) ** 2, CAP)
         self.weight = np.sqrt(weight * self.weight)  # half way, else it swings
         return self.weight
+
+    def gentle(self, limit: float) -> bool:
+        """Whether some stands turn legs by more than ``limit`` degrees; these become loose."""
+        far = self.standing & (self.error_angle() > limit)
+        if far.any():
+            stands = self.contacts.stands
+            self.loose = np.isin(stands, stands[far])
+            self.gap = np.where(self.loose, np.maximum(self.gap, FLOAT), self.gap)
+        return bool(far.any())
+
+    def loosen(self) -> None:
+        """Loose stands may creep, at no more than ``CREEP``: what is faster becomes stiffer."""
+        creep = CREEP * self.second
+        loose = self.loose[:, 1:] & (self.held > 0.0)
+        cost = (CREEPS / creep) ** 2 * (1.0 + np.minimum(self._speed() ** 4, CAP))
+        self.held = np.where(loose, cost, self.held)
+        self.equations, self.diagonal = self._fixed()
 
     def again(self, rho: Array, known: bool = True) -> None:
         """One round: the problem around what was found so far, each frame weighed by ``rho`` (2, T)."""
@@ -238,13 +268,25 @@ class _Search:
         """What was found."""
         if self.contacts.count:
             means, _ = self.contacts.means(self.place, self.standing)
-            self.place = means[self.contacts.stands]
+            self.place = np.where(self.loose[..., None], self.place, means[self.contacts.stands])
         error = np.where(self.standing[..., None], self.error(), 0.0)
         return Footing(
             shift=self.shift / self.metre,
             pitch=self.pitch,
             ankle=(self.legs.ankle + self.shift + error) / self.metre,
+            slow=self._slow(),
         )
+
+    def _slow(self) -> Flags:
+        """(2, T) where places move by no more than ``CREEP``, nearly, to and from a frame."""
+        fast = (self._speed() > FASTER) & (self.held > 0.0)
+        none = np.zeros((2, 1), bool)
+        slow: Flags = ~(np.concatenate([none, fast], axis=1) | np.concatenate([fast, none], axis=1))
+        return slow
+
+    def _speed(self) -> Array:
+        """(2, T - 1) how fast places are, against ``CREEP``."""
+        return norm(np.diff(self.place, axis=1)) / (CREEP * self.second)
 
 
 class _Legs:

@@ -31,7 +31,9 @@ FOLLOW = 0.02  # seconds over which the way of sliding feet is smoothed
 UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 RAISED = 0.1  # the same for one that would be in the floor
-LESS_DEEP = 0.6  # of that depth by which the body is raised: the other foot then floats
+LESS_DEEP = 0.85  # of that depth by which the body is raised: the other foot then floats
+HEIGHTS = 21  # shares of a foot's height that are tried
+YIELDS = 0.1  # seconds around in which a foot gives up its height
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
 SMOOTH = 6e-10  # seconds to the sixth: steps are smooth above 5 Hz
 STAYS = 1e4  # how much more standing ankles keep to their places than others
@@ -56,7 +58,7 @@ def plant(
     """
     turn = standing_turn(before, contacts, stance, fps)
     skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
-    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother)
+    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother, limit)
     turn = pitched(turn, footing.pitch, contacts, stance, fps)
     moved = before.moved(footing.shift)
     moved = moved.moved(_off_floor(moved, contacts, ground, upright, fps)[:, None] * Y)
@@ -65,8 +67,12 @@ def plant(
     target = _smooth_steps(target, contacts, SMOOTH * smoother, fps)
     target[..., 1] += around(_depth(target, ground) * upright * ~contacts.ball, contacts, fps)
     if np.isfinite(limit):
+        full, stood = target, contacts.standing
         target, contacts = _within(limit, target, moved, contacts, fps)
-        up = LESS_DEEP * raised((_depth(target, ground) * upright).max(axis=0), RAISED, fps)[:, None] * Y
+        contacts = contacts.only(footing.slow, fps)
+        sunk = np.where(stood, np.maximum(full - target, 0.0)[..., 1], 0.0)
+        sunk = np.maximum(sunk, _depth(target, ground) * upright)
+        up = LESS_DEEP * raised(sunk.max(axis=0), RAISED, fps)[:, None] * Y
         moved, target = moved.moved(up), target + up
     path = pose.path + moved.hip[0] - before.hip[0]
     turn = levelled(turn, target, moved, contacts, stance, ground, fps)
@@ -139,12 +145,27 @@ def _smooth_steps(ankle: Array, contacts: Contacts, smooth: float, fps: float) -
 
 
 def _within(limit: float, ankle: Array, feet: Feet, contacts: Contacts, fps: float) -> tuple[Array, Contacts]:
-    """``ankle`` as far as legs do not turn by more than ``limit`` degrees for it, and which contacts are kept."""
+    """``ankle`` as far as legs do not turn by more than ``limit`` degrees for it, and which contacts are kept.
+
+    Height is given up before place: a foot that floats a little is seen less than one that slides.
+    """
     wanted = _turned(feet, ankle)
-    share = np.minimum(1.0, limit / np.maximum(wanted, 1e-9))
     if np.mean(contacts.standing & (wanted > limit)) < FEW:
-        share = np.where(contacts.standing, 1.0, share)
+        share = np.where(contacts.standing, 1.0, np.minimum(1.0, limit / np.maximum(wanted, 1e-9)))
+    else:
+        ankle = _lower(limit, ankle, feet, fps)
+        share = np.minimum(1.0, limit / np.maximum(_turned(feet, ankle), 1e-9))
     return feet.ankle + share[..., None] * (ankle - feet.ankle), contacts.only(share == 1.0, fps)
+
+
+def _lower(limit: float, ankle: Array, feet: Feet, fps: float) -> Array:
+    """``ankle`` with as much of its change of height given up as lets legs turn by ``limit`` degrees."""
+    way, shares = ankle - feet.ankle, np.linspace(1.0, 0.0, HEIGHTS)[:, None, None, None]
+    turned = _turned(feet, feet.ankle + way * np.where([False, True, False], shares, 1.0))
+    enough = turned <= limit
+    least = np.where(enough.any(axis=0), np.argmax(enough, axis=0), np.argmin(turned, axis=0))
+    given = raised(least / (HEIGHTS - 1.0), YIELDS, fps)
+    return ankle - (np.minimum(given, 1.0) * way[..., 1])[..., None] * Y
 
 
 def _turned(feet: Feet, ankle: Array) -> Array:

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .contacts import Contacts
+from .contacts import Contacts, runs
 from .fading import FADE, distance, faded, raised
 from .feet import TOE_BEND
 from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
 from .pose import Feet, Ground
 from .rig import Array, Flags
+from .smoothing import fit
 from .stance import Stance
 
 TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
+STEADY = 2.0  # seconds: a flat foot that turns more slowly than this tells keeps one direction
 HALVINGS = 6  # of the range in which the least correction is searched
 TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
 
@@ -23,10 +25,11 @@ def standing_turn(feet: Feet, contacts: Contacts, stance: Stance, fps: float) ->
     at_rest = stance.feet_forward[:, None]
     forward = rotate(feet.turn, at_rest)
     flat = contacts.heel & contacts.ball & contacts.floor
-    level = forward
-    if contacts.count:
-        means, number = contacts.means(forward, flat)
-        level = np.where((number > 0)[contacts.stands][..., None], means[contacts.stands], forward)
+    level = forward.copy()
+    for foot in range(2):
+        for start, end in runs(flat[foot]):
+            there = forward[foot, start:end].T
+            level[foot, start:end] = fit(there[None], np.ones((1, *there.shape)), (STEADY * fps) ** 2).T
     flat |= contacts.ball & contacts.floor & (forward[..., 1] > 0)  # else the heel would be in the floor
     level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
     planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))
