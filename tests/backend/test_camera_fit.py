@@ -20,7 +20,6 @@ from videomdm.camera_fit import (
     fit_cameras,
     intrinsics_guess,
     normalise_points,
-    solve_frame_cameras,
     solve_static_camera,
     to_pixels,
 )
@@ -175,43 +174,6 @@ class TestStatic:
                 fit = solve_static_camera(positions[0], xy[0], weight[0])
                 assert turn_error(fit.camera.R, camera.R).max() < 0.7
                 assert np.linalg.norm(fit.camera.centre - camera.centre) < 0.06
-
-
-class TestMoving:
-    @staticmethod
-    def handheld(rng: np.random.Generator) -> tuple[np.ndarray, Camera, np.ndarray, np.ndarray]:
-        """A walk (T, 22, 3), cameras that follow it by hand, noisy points and weights."""
-        positions = walking_joints(80, turn=0.5)
-        frames = len(positions)
-        sway = gaussian_filter1d(rng.normal(size=(frames, 3)), 12, axis=0)
-        aim = gaussian_filter1d(positions[:, 0], 6, axis=0)
-        centre = aim[0] + [3.0, 0.5, 3.0] + 2 * sway
-        camera = look_at(centre, aim)
-        xy = project(positions, camera) + rng.normal(0, 8 / 1000 * PERSON / 4, (frames, 22, 2))
-        weight = np.full((frames, 22), 0.8)
-        weight[:, UNSEEN] = 0
-        return positions, camera, xy, weight
-
-    def test_a_handheld_camera_is_followed(self) -> None:
-        positions, camera, xy, weight = self.handheld(np.random.default_rng(9))
-        weight[30:36] = 0
-        fit = solve_frame_cameras(positions, xy, weight, fps=20)
-        alone = fit_cameras(positions[:, None], xy[:, None], weight[:, None])
-        good = np.isfinite(alone.error)
-        smooth_error = turn_error(fit.camera.R, camera.R)
-        assert np.median(smooth_error) < 1.0
-        assert smooth_error.max() < 3.0
-        assert np.median(smooth_error) < 0.7 * np.median(turn_error(alone.camera.R, camera.R)[good])
-        distance = np.linalg.norm(camera.centre - positions[:, 0], axis=-1)
-        assert np.median(np.linalg.norm(fit.camera.centre - camera.centre, axis=-1) / distance) < 0.02
-        assert np.isinf(fit.error[30:36]).all()
-        assert (fit.error[:30] < 0.02).all()
-
-    def test_one_frame_is_a_clip_too(self) -> None:
-        positions, camera, xy, weight = (value for value in self.handheld(np.random.default_rng(10)))
-        fit = solve_frame_cameras(positions[:1], xy[:1], weight[:1], fps=20)
-        assert fit.camera.R.shape == (1, 3, 3)
-        assert turn_error(fit.camera.R, camera.R[:1]).max() < 10
 
 
 @pytest.mark.parametrize(("name", "median"), [("cam01", 13.0), ("cam03", 20.0)])

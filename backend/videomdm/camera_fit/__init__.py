@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras from known 3D and seen 2D joints: intrinsics, static cameras (many at once), moving cameras.
+"""Cameras from known 3D and seen 2D joints: intrinsics, static cameras, many at once.
 
 Conventions as in ``camera.py``: world Y up, camera x right, y down, z forward, normalised image coordinates.
 
@@ -9,7 +9,6 @@ level: a weak prior on roll and a weaker one on pitch settle what short or flat 
 """
 
 from .intrinsics import FIELD_OF_VIEW, intrinsics_guess, normalise_points, to_pixels
-from .moving import solve_frame_cameras
 from .observations import HUBER, CameraFit
 from .static import fit_cameras, solve_static_camera
 
@@ -20,7 +19,6 @@ __all__ = [
     "fit_cameras",
     "intrinsics_guess",
     "normalise_points",
-    "solve_frame_cameras",
     "solve_static_camera",
     "to_pixels",
 ]
