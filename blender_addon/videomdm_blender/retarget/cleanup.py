@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,8 +18,10 @@ MEDIAN, P99 = 0.5, 2.0  # degrees that limbs may point away from where the motio
 TURN = 1.9  # degrees by which legs may turn to keep feet in place where the take decides
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
 QUIET = 5.0  # metres per second cubed that nobody sees: joints that tremble by 0.1 mm at 20 fps
-SMOOTHER = 4.0  # how much smoother body and steps are made where they would be jerkier than before
-JERKY = "the motion would be less smooth"
+JERKY, FLOATING = "the motion would be less smooth", "feet would float as before"
+LIFT = 0.85  # of the depth in the floor by which the body is raised
+# Where the take is no better by these, body and steps are made smoother, or the body is raised less.
+AGAIN = {JERKY: (4.0, LIFT), FLOATING: (1.0, 0.4)}
 TELLING = 0.1  # metres of travel, lost or won, that the user should know of
 WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
 
@@ -74,10 +77,10 @@ def clean_up(
     before = measure(feet, pose.path, contacts, stance, ground, fps)
     if not always and max(before.slide, before.gap, before.penetration) < WORTH:
         return pose, ContactReport(False, "there is nothing to clean up")
-    for smoother in (1.0, SMOOTHER):
-        found, report = _planted(pose, feet, before, contacts, stance, ground, fps, always, smoother)
-        if report.reason != JERKY:
-            break
+    planted = partial(_planted, pose, feet, before, contacts, stance, ground, fps, always)
+    found, report = planted(1.0, LIFT)
+    if report.reason in AGAIN:
+        found, report = planted(*AGAIN[report.reason])
     return (found if report.kept else pose), report
 
 
@@ -91,9 +94,12 @@ def _planted(
     fps: float,
     always: bool,
     smoother: float,
+    lift: float,
 ) -> tuple[Pose, ContactReport]:
     """``pose`` with its feet planted, and what speaks against it."""
-    planted, kept = plant(pose, feet, contacts, stance, ground, fps, np.inf if always else TURN, smoother)
+    planted, kept = plant(
+        pose, feet, contacts, stance, ground, fps, np.inf if always else TURN, smoother, lift
+    )
     planted_feet = Feet.of(stance, planted)
     after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
     legs = direction_errors(feet, planted_feet).ravel()
@@ -120,7 +126,7 @@ def _objection(before: Measures, after: Measures, direction: tuple[float, float]
     if after.slide > before.slide or left > SLIDE:
         return "feet would slide as before"
     if after.gap > before.gap:
-        return "feet would float as before"
+        return FLOATING
     if after.penetration > max(before.penetration, WORTH):
         return "feet would sink into the floor"
     if after.jerk > np.hypot(before.jerk, QUIET):

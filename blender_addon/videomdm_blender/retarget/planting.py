@@ -31,7 +31,6 @@ FOLLOW = 0.02  # seconds over which the way of sliding feet is smoothed
 UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 RAISED = 0.1  # the same for one that would be in the floor
-LESS_DEEP = 0.85  # of that depth by which the body is raised: the other foot then floats
 HEIGHTS = 21  # shares of a foot's height that are tried
 YIELDS = 0.1  # seconds around in which a foot gives up its height
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
@@ -48,6 +47,7 @@ def plant(
     fps: float,
     limit: float = np.inf,
     smoother: float = 1.0,
+    lift: float = 1.0,
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
@@ -55,6 +55,7 @@ def plant(
     limit:    degrees by which legs may turn for it, but for a few frames.  Where more is needed feet go only part
               of the way, and the body is raised for those that would be in the floor.
     smoother: how much more than usual jerks of the body and of steps count.
+    lift:     share of the depth in the floor by which it is raised; the other foot then floats.
     """
     turn = standing_turn(before, contacts, stance, fps)
     skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
@@ -72,7 +73,7 @@ def plant(
         contacts = contacts.only(footing.slow, fps)
         sunk = np.where(stood, np.maximum(full - target, 0.0)[..., 1], 0.0)
         sunk = np.maximum(sunk, _depth(target, ground) * upright)
-        up = LESS_DEEP * raised(sunk.max(axis=0), RAISED, fps)[:, None] * Y
+        up = lift * raised(sunk.max(axis=0), RAISED, fps)[:, None] * Y
         moved, target = moved.moved(up), target + up
     path = pose.path + moved.hip[0] - before.hip[0]
     turn = levelled(turn, target, moved, contacts, stance, ground, fps)
