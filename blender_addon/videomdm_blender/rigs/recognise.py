@@ -11,7 +11,7 @@ from ..retarget.rig import Mapping, RigRest
 from ..retarget.slots import mirrored
 from .check import problems
 from .families import FAMILIES, family_called
-from .structure import by_structure
+from .structure import by_structure, doubtful
 from .vrm import from_humanoid
 
 PIECE = 3  # bones that make a piece of a body; fewer are controls, props, eyes
@@ -62,6 +62,12 @@ def _refusal(rest: RigRest, matches: list[Mapping], name: str) -> UserError:
             "hang on no other bone.",
             "Parent arms and legs to the body, keeping their offset, and try again.",
             "in-pieces",
+        )
+    if (limbs := doubtful(rest)) is not None:
+        return UserError(
+            f"{name} has bone names that tell nothing, and {limbs} whose bones could be meant in more than one way.",
+            by_hand,
+            "no-humanoid",
         )
     return UserError(
         f"{name} does not look like a human body with two arms and two legs.", by_hand, "no-humanoid"

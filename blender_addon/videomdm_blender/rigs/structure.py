@@ -10,20 +10,20 @@ how the character lies in the scene and in which unit it is counted makes no dif
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import permutations
 
 import numpy as np
 
 from ..retarget.rig import Array, Mapping, RigRest
 from ..retarget.slots import SIDES, mirrored
 from .facing import body_axes, foot_front, front_of, is_mirrored
-from .limb import Limb, Pair, read_limbs
+from .limb import Limb, Pair, read_arms, read_legs
 from .tree import Tree
 
 SHORTEST = 0.15  # of the longest way through the rig: shorter pairs are eyes, breasts, pockets
 DOWNWARDS = 0.3  # cosine: legs that point less away from the spine are those of an animal
 PROPORTION = 0.35  # arms and legs that differ more in length are no arms and legs
 # Of the body's height from ankles to shoulders:
+TRUNKS = 2.3  # of the trunk's length: the height is no less
 CENTRED = 0.012  # what lies in the middle
 NECK_ABOVE = 0.025  # how far above the arms a bone that carries them is a neck
 CROWN = 0.24  # how far above the shoulders a last bone is the top of the head and no head
@@ -34,14 +34,21 @@ FACE = 4  # a bone above the arms with so many children carries a face: it is th
 HEADLESS = (
     0.7  # what a body loses by having no head above its arms: plaits on the head may be longer than arms
 )
+DOUBTFUL = 0.79  # a limb whose second best division is so much like the best is not understood
 NEARER = 0.01  # of a leg: by how much nearer to the hip joints a bone must be to be the hips instead
 
 
+def doubtful(rest: RigRest) -> str | None:
+    """The limbs, "arms" or "legs", that could nearly as well be divided otherwise; None where there are none."""
+    body = _find_body(Tree(rest))
+    return None if body is None else body.doubtful
+
+
 def by_structure(rest: RigRest) -> Mapping | None:
-    """The mapping of a humanoid rig, or None where the structure is not that of one."""
+    """The mapping of a humanoid rig, or None where the structure is not that of one, or could be read otherwise."""
     tree = Tree(rest)
     body = _find_body(tree)
-    if body is None:
+    if body is None or body.doubtful:
         return None
     slots = {"hips": body.hips, **body.trunk()}
     sides = zip(SIDES, body.arms, body.legs, strict=True)
@@ -118,11 +125,26 @@ def _find_body(tree: Tree) -> _Body | None:
     if len(tree.heads) < 10:
         return None
     roots = tree.pairs(SHORTEST * float(np.max(tree.lengths)))
-    pairs = [pair for both in roots if (pair := read_limbs(tree, both)) is not None]
+    arms = [(both, pair) for both in roots if (pair := read_arms(tree, both)) is not None]
     bodies = [
-        body for legs, arms in permutations(pairs, 2) if (body := _Body.of(tree, legs, arms)) is not None
+        body
+        for leg_roots in roots
+        for arm_roots, arm_pair in arms
+        if arm_roots != leg_roots
+        and (leg_pair := _legs(tree, leg_roots, arm_roots)) is not None
+        and (body := _Body.of(tree, leg_pair, arm_pair)) is not None
     ]
     return max(bodies, key=lambda body: body.score, default=None)
+
+
+def _legs(tree: Tree, legs: tuple[int, int], arms: tuple[int, int]) -> Pair | None:
+    """The legs of a body whose arms begin elsewhere."""
+    carriers = [tree.rest.parents[pair[0]] for pair in (legs, arms)]
+    if tree.common_ancestor(carriers) in (None, carriers[1]):
+        return None
+    low, high = (tree.heads[list(pair)].mean(axis=0) for pair in (legs, arms))
+    length = float(np.linalg.norm(high - low))
+    return read_legs(tree, legs, (high - low) / length) if length > 0 else None
 
 
 @dataclass(frozen=True)
@@ -132,8 +154,9 @@ class _Body:
     hips:   (1,) the bone of the hips.
     spine:  bones from above the hips to the one that carries the arms.
     across: (3,) from side to side; up: (3,) from the hip joints to the shoulders.
-    height: from ankles to shoulders.
+    height: from ankles to shoulders; of one with short legs as much as its trunk would have with longer ones.
     score:  how much like a body it is.
+    doubt:  of arms and legs, how much the next best way to divide them is like the best.
     """
 
     tree: Tree
@@ -145,6 +168,7 @@ class _Body:
     up: Array
     height: float
     score: float
+    doubt: dict[str, float]
 
     @classmethod
     def of(cls, tree: Tree, leg_pair: Pair, arm_pair: Pair) -> _Body | None:
@@ -176,8 +200,26 @@ class _Body:
         hips = _hips(tree, meeting, np.asarray(hip_joints.mean(axis=0)), NEARER * sizes[0])
         spine = tuple(tree.between(hips, carriers[1]))
         score = leg_pair.score + arm_pair.score
-        body = cls(tree, legs, arms, (hips,), spine, across / width, up, length + sizes[0], score)
+        height = max(length + sizes[0], TRUNKS * length)
+        body = cls(
+            tree,
+            legs,
+            arms,
+            (hips,),
+            spine,
+            across / width,
+            up,
+            height,
+            score,
+            {"arms": arm_pair.doubt, "legs": leg_pair.doubt},
+        )
         return body if body.trunk()["head"] else replace(body, score=HEADLESS * score)
+
+    @property
+    def doubtful(self) -> str | None:
+        """The limbs that could nearly as well be divided otherwise, if any."""
+        limbs = max(self.doubt, key=lambda limbs: self.doubt[limbs])
+        return limbs if self.doubt[limbs] > DOUBTFUL else None
 
     def trunk(self) -> dict[str, tuple[int, ...]]:
         """Spine, neck and head."""
@@ -223,7 +265,8 @@ class _Body:
         """Whether the last bone only marks the top of the head: too high above the shoulders, or too short."""
         shoulders = self.tree.heads[[arm.upper[0] for arm in self.arms]].mean(axis=0)
         last = self.tree.heads[chain[-1]]
-        if float((last - shoulders) @ self.up) > CROWN * self.height:
+        steps = self.tree.steps[chain[-2:]]
+        if float((last - shoulders) @ self.up) > CROWN * self.height and steps[1] > steps[0]:
             return True
         length = float(np.linalg.norm(self.tree.rest.tails[chain[-1]] - last))
         return len(chain) > 2 and length < HEAD_LENGTH * float(self.tree.steps[chain[-1]])

@@ -19,6 +19,7 @@ from videomdm_blender.retarget import RigRest
 from videomdm_blender.retarget.slots import SIDES
 
 Table = dict[str, tuple[str, ...]]
+FOLLOWING = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 
 
@@ -208,14 +209,13 @@ def aimed(**directions: tuple[float, float, float]) -> Change:
 
     Directions of right limbs are mirrored: the first number points away from the body.
     """
-    following = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 
     def change(case: Case) -> Case:
         body = _body_axes(case)
         for slot, direction in directions.items():
             side, part = slot.split("_", 1)
             wanted = np.array(direction) * ((1.0 if side == "left" else -1.0), 1.0, 1.0)
-            case = _swung(case, case.truth[slot][0], case.truth[f"{side}_{following[part]}"], wanted @ body)
+            case = _swung(case, case.truth[slot][0], case.truth[f"{side}_{FOLLOWING[part]}"], wanted @ body)
         return case
 
     return change
@@ -251,11 +251,21 @@ def _body_axes(case: Case) -> np.ndarray:
 
 
 def grown(**factors: float) -> Change:
-    """Other proportions: part of the body -> how long the way to where it begins becomes."""
+    """Other proportions: part of the body -> how long the way to where it begins becomes.
+
+    What lies along the way, as twist bones do, goes with it.
+    """
 
     def change(case: Case) -> Case:
-        parts = {bone: slot.split("_", 1)[-1] for slot, chain in case.truth.items() for bone in chain}
         rest = case.rest
+        parts: dict[str, str] = {}
+        for slot, chain in case.truth.items():
+            part = slot.split("_", 1)[-1]
+            after = FOLLOWING.get(part, part)
+            parts |= {chain[0]: part} | dict.fromkeys(chain[1:], after)
+            if part in FOLLOWING:
+                children = [rest.names[child] for bone in chain for child in rest.children[rest.index(bone)]]
+                parts = dict.fromkeys(children, after) | parts
         heads, tails = rest.heads.copy(), rest.tails.copy()
         for index, (name, parent) in enumerate(zip(rest.names, rest.parents, strict=True)):
             factor = factors.get(parts.get(name, ""), 1.0)
@@ -265,6 +275,37 @@ def grown(**factors: float) -> Change:
         return replace(case, rest=replace(rest, heads=heads, tails=tails))
 
     return change
+
+
+def swollen(**factors: float) -> Change:
+    """Parts of the body with all that hangs on them, but for other parts: part -> how large they become."""
+
+    def change(case: Case) -> Case:
+        rest = case.rest
+        heads, tails = rest.heads.copy(), rest.tails.copy()
+        mapped = {bone for chain in case.truth.values() for bone in chain}
+        for slot, chain in case.truth.items():
+            factor = factors.get(slot.split("_", 1)[-1])
+            if factor is None:
+                continue
+            at, origin = rest.index(chain[-1]), heads[rest.index(chain[-1])].copy()
+            beside = [
+                index
+                for index, name in enumerate(rest.names)
+                if chain[-1] in rest.ancestors(name) and not {name, *_up_to(rest, name, chain[-1])} & mapped
+            ]
+            heads[beside] = origin + (heads[beside] - origin) * factor
+            for index in (at, *beside):
+                tails[index] = origin + (tails[index] - origin) * factor
+        return replace(case, rest=replace(rest, heads=heads, tails=tails))
+
+    return change
+
+
+def _up_to(rest: RigRest, name: str, carrier: str) -> list[str]:
+    """The bones between a bone and one that it hangs on."""
+    line = rest.ancestors(name)
+    return line[: line.index(carrier)]
 
 
 # Bones more or fewer
@@ -540,3 +581,32 @@ VARIANTS: dict[str, Change] = {
     ),
     "other sides in the names": other_sides,
 }
+
+# Bodies that no human has; their names tell nothing.
+TOONS: dict[str, Change] = {
+    "short legs": both(grown(shin=0.4, foot=0.4), nonsense),
+    "stubs of legs": both(grown(shin=0.22, foot=0.22, toe=0.6), nonsense),
+    "stubs of arms": both(grown(forearm=0.3, hand=0.3), nonsense),
+    "stubs of arms and legs": both(grown(forearm=0.35, hand=0.35, shin=0.3, foot=0.3), nonsense),
+    "arms longer than legs": both(grown(forearm=1.5, hand=1.6, shin=0.6, foot=0.55), nonsense),
+    "a gorilla": both(grown(forearm=1.5, hand=1.7, shin=0.45, foot=0.45, collar=1.5), swollen(hand=1.6), nonsense),
+    "huge head": both(grown(head=1.5), swollen(head=4.0), nonsense),
+    "huge head without a neck": both(swollen(head=4.0), without("neck"), nonsense),
+    "huge hands": both(grown(forearm=0.8, hand=0.8), swollen(hand=3.0), nonsense),
+    "huge feet": both(grown(shin=0.7, foot=0.7, toe=2.5), swollen(toe=2.5, foot=2.5), nonsense),
+    "short thighs": both(grown(shin=0.35), nonsense),
+    "short shins": both(grown(foot=0.35), nonsense),
+    "short forearms": both(grown(hand=0.4), nonsense),
+    "long shins and forearms": both(grown(foot=2.2, hand=2.2), nonsense),
+    "all trunk": both(grown(spine=2.0, shin=0.4, foot=0.4, forearm=0.6, hand=0.6), nonsense),
+    "hardly a trunk": both(grown(spine=0.4, collar=0.6, upper_arm=0.6), nonsense),
+    "a chibi": both(
+        grown(spine=0.6, shin=0.4, foot=0.35, forearm=0.45, hand=0.45, toe=0.7), swollen(head=3.5, hand=1.3),
+        without("neck"), nonsense,
+    ),
+    "a plumber": both(grown(shin=0.4, foot=0.4, toe=1.4, head=1.2), swollen(head=2.5, hand=2.2, toe=1.8), nonsense),
+    "a chibi, relaxed": both(
+        aimed(**RELAXED), grown(spine=0.6, shin=0.4, foot=0.35, forearm=0.45, hand=0.45, toe=0.7),
+        swollen(head=3.5), nonsense, shuffled,
+    ),
+}  # fmt: skip
