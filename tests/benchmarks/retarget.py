@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,15 +23,32 @@ import numpy as np
 from tests.blender_addon.support.rigs import A_POSE, angles_between, body, play
 from tests.blender_addon.support.walker import walk
 
-from videomdm.motion import Motion
+from videomdm.motion import Motion, rotations
 from videomdm_blender.clips import read_clip
-from videomdm_blender.retarget import ContactReport, Mapping, Options, RigRest, Take, retarget
+from videomdm_blender.retarget import (
+    ContactReport,
+    HandTarget,
+    Mapping,
+    Options,
+    RigRest,
+    Take,
+    retarget,
+)
+from videomdm_blender.retarget.contacts import find_contacts, runs
+from videomdm_blender.retarget.feet import standing
+from videomdm_blender.retarget.frames import Y, compose, inverse, norm, rotate
+from videomdm_blender.retarget.ground import grounded
+from videomdm_blender.retarget.measures import HEIGHT, body_height
+from videomdm_blender.retarget.pose import Ground
+from videomdm_blender.retarget.root import floor_shift, sole_height
 from videomdm_blender.retarget.slots import SIDES
+from videomdm_blender.retarget.stance import Stance
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FPS = 30.0
 FINGER_BONES = 16  # a hand: brings the rig to 65 bones
 RUNS = 7
+REACH = 0.98  # of an arm's length: further away nothing can be held
 CHAINS = (
     ("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"), ("foot", "toe"),
 )  # fmt: skip
@@ -130,8 +147,8 @@ def print_keys(count: int) -> None:
         take = applied.take
         bones = [(armature.pose.bones[bone], take.rotations[:, n]) for n, bone in enumerate(take.bones)]
         for frame in range(count):
-            for bone, rotations in bones:
-                bone.rotation_quaternion = rotations[frame]
+            for bone, turns in bones:
+                bone.rotation_quaternion = turns[frame]
                 bone.keyframe_insert("rotation_quaternion", frame=frame + 1)
             root = armature.pose.bones[applied.take.root]
             root.location = applied.take.location[frame]
@@ -142,6 +159,15 @@ def print_keys(count: int) -> None:
         f"{count} frames on {len(applied.take.bones)} bones of the mannequin: from motion to curves {clock:.0f} ms; "
         f"keyframe_insert of the same keys {inserted:.0f} ms, {inserted / clock:.1f} times as long"
     )
+
+
+def motions_to_measure(clips: tuple[Path, ...]) -> list[tuple[str, Motion]]:
+    """Walks made here, or the clips of the files."""
+    return [(path.stem, read_clip(path)) for path in clips] or [
+        ("walk", walk().motion),
+        ("skating", walk(slide=0.25).motion),
+        ("trembling", walk(slide=0.15, tremble=0.004).motion),
+    ]
 
 
 def rigs_to_measure(paths: tuple[Path, ...]) -> list[tuple[str, RigRest, Mapping]]:
@@ -179,17 +205,10 @@ def limb_figures(rest: RigRest, mapping: Mapping, plain: Take, take: Take) -> tu
 
 def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...], options: Options) -> None:
     """What the clean-up of contacts does on every rig, and whether it is kept."""
-    motions: list[tuple[str, Motion]] = [(path.stem, read_clip(path)) for path in clips]
-    if not motions:
-        motions = [
-            ("walk", walk().motion),
-            ("skating", walk(slide=0.25).motion),
-            ("trembling", walk(slide=0.15, tremble=0.004).motion),
-        ]
     head = ("clip", "rig", "kept", "slide mm", "gap mm", "depth mm", "jerk", "legs and arms °", "stretch %")
     click.echo(f"{head[0]:10} {head[1]:20} {head[2]:5} " + " ".join(f"{name:>15}" for name in head[3:]))
     for rig, rest, mapping in rigs_to_measure(rigs):
-        for clip, motion in motions:
+        for clip, motion in motions_to_measure(clips):
             plain = retarget(motion, rest, mapping)
             take = retarget(motion, rest, mapping, options)
             report = take.contact
@@ -201,6 +220,78 @@ def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...], options: Opti
             if report.reason:
                 row.append(report.reason)
             click.echo(" ".join(row))
+
+
+def ends_of_feet(rest: RigRest, mapping: Mapping, motion: Motion, take: Take) -> tuple[float, float]:
+    """By how much standing feet miss the places where they stand, and flat ones their direction, 95 of 100 values.
+
+    Centimetres between balls, and ankles of flat feet, and the middle of their stand at the height of feet that
+    stand; degrees between flat feet and feet that lie level and point as they do in the middle of the stand.
+    """
+    stance, flat = Stance(rest, mapping), standing(motion)
+    positions = grounded(motion.positions.astype(float), flat, motion.fps)
+    contacts = find_contacts(positions, np.asarray(motion.contacts, bool), flat, motion.fps)
+    height = sole_height(stance, flat, take.scale)
+    ground = Ground.under(stance, floor_shift(stance, flat, take.scale), height, take.scale)
+    heads, turns = play(rest, take)
+    both = contacts.heel & contacts.ball & contacts.floor
+    places, degrees = [np.zeros(1)], [np.zeros(1)]
+    for number, side in enumerate(SIDES):
+        parts = [("foot", both[number], ground.ankle[number])]
+        if mapping.chain(f"{side}_toe"):
+            parts.append(("toe", (contacts.ball & contacts.floor)[number], ground.ball[number]))
+        for part, stands, high in parts:
+            path = rotate(stance.axes, heads[mapping.first(f"{side}_{part}")])
+            for start, end in runs(stands):
+                place = path[start:end].mean(axis=0) * (1.0, 0.0, 1.0) + (ground.floor + high) * Y
+                places.append(norm(path[start:end] - place))
+        turn = compose(stance.axes, turns[mapping.first(f"{side}_foot")], inverse(stance.axes))
+        for start, end in runs(both[number]):
+            forward = rotate(turn[start:end], stance.feet_forward[number])
+            level = np.broadcast_to(forward.mean(axis=0) * (1.0, 0.0, 1.0), forward.shape)
+            degrees += [angles_between(forward, level), angles_between(rotate(turn[start:end], Y), Y)]
+    scale = 100.0 * HEIGHT / body_height(stance, ground)
+    return scale * _most(places), _most(degrees)
+
+
+def ends_of_hands(rest: RigRest, mapping: Mapping, motion: Motion) -> tuple[float, float]:
+    """The same of hands that are asked to stay where they are for a second, while arms reach there."""
+    first = len(motion.positions) / motion.fps / 3.0
+    targets = tuple(HandTarget(side, first, first + 1.0) for side in ("left", "right"))
+    plain, take = (retarget(motion, rest, mapping, Options(hands=hands)) for hands in ((), targets))
+    (free, turned), (heads, turns) = play(rest, plain), play(rest, take)
+    start, end = round(first * motion.fps), round((first + 1.0) * motion.fps) + 1
+    places, degrees = [], []
+    for side in SIDES:
+        hand = mapping.first(f"{side}_hand")
+        shoulder, elbow = (heads[mapping.first(f"{side}_{part}")] for part in ("upper_arm", "forearm"))
+        arm = norm(elbow[0] - shoulder[0]) + norm(heads[hand][0] - elbow[0])
+        near = norm(shoulder[start:end] - free[hand][start]) < REACH * arm
+        places.append(norm(heads[hand][start:end] - free[hand][start])[near])
+        degrees.append(np.degrees(rotations.angle_between(turns[hand], turned[hand]))[start:end])
+    stance = Stance(rest, mapping)
+    height = sole_height(stance, standing(motion), take.scale)
+    scale = 100.0 * HEIGHT / body_height(stance, Ground.under(stance, 0.0, height, take.scale))
+    return scale * _most(places), _most(degrees)
+
+
+def _most(values: Sequence[np.ndarray]) -> float:
+    return float(np.percentile(np.concatenate(values), 95))
+
+
+def print_ends(clips: tuple[Path, ...], rigs: tuple[Path, ...]) -> None:
+    """How exactly feet stand, and hands are held, where that is asked for."""
+    head = ("clip", "rig", "feet, auto", "feet, always", "hands")
+    click.echo("ends, 95 of 100 values: centimetres at a height of 1.7 m, degrees")
+    click.echo(f"{head[0]:10} {head[1]:20} " + " ".join(f"{name:>13}" for name in head[2:]))
+    for rig, rest, mapping in rigs_to_measure(rigs):
+        for clip, motion in motions_to_measure(clips):
+            takes = [retarget(motion, rest, mapping, Options(contact=contact)) for contact in ("auto", True)]
+            cells = [ends_of_feet(rest, mapping, motion, take) for take in takes]
+            if all(mapping.chain(f"{side}_hand") for side in SIDES):
+                cells.append(ends_of_hands(rest, mapping, motion))
+            row = [f"{f'{place:.2f} {turn:.2f}':>13}" for place, turn in cells]
+            click.echo(" ".join([f"{clip:10.10} {rig:20.20}", *row]))
 
 
 def report_cells(report: ContactReport) -> list[str]:
@@ -238,6 +329,7 @@ def main(
     if keys:
         print_keys(300)
     print_quality(clips, rigs, Options(contact=True if always else "auto"))
+    print_ends(clips, rigs)
 
 
 if __name__ == "__main__":

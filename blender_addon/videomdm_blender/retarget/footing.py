@@ -13,6 +13,7 @@ Lengths in here are metres of the motion, angles of legs degrees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ from .rig import Array, Flags
 from .stance import Stance
 
 ROUNDS = 4
+MUCH, MANY = (
+    1.8,
+    0.01,
+)  # degrees of a leg, and frames with more of them, from which on the body goes another way
 JERK = 3e-4  # what a metre a second cubed of the body's shift costs, against a degree of a leg, both squared
 SWAY, FAR = 400.0, 0.04  # the same of a metre off the motion's way, and from how many metres on it costs more
 SINK = 20.0  # the same of a metre in height
@@ -67,7 +72,7 @@ def find_footing(
     contacts: Contacts,
     stance: Stance,
     ground: Ground,
-    own: Array,
+    own: Sequence[Array],
     upright: Array,
     fps: float,
     smoother: float = 1.0,
@@ -75,16 +80,23 @@ def find_footing(
 ) -> Footing:
     """The footing of feet that turn as ``turn`` (2, T, 4).
 
-    own:      (T, 3) the way by which the body must go otherwise because the motion's own feet slide.
+    own:      (T, 3) each: ways by which the body can go otherwise because the motion's own feet slide; the next one
+              is taken where legs would turn too far.
     upright:  (T,) 1 where the body stands, 0 where it lies.
     smoother: how much more than usual jerks of the body count.
     limit:    degrees by which legs may turn: stands that need more creep, slowly, and float, little, instead.
     """
     search = _Search(
-        feet, turn, contacts, stance, ground, own / ground.scale, upright, 1.0 / fps, JERK * smoother
+        feet, turn, contacts, stance, ground, own[0] / ground.scale, upright, 1.0 / fps, JERK * smoother
     )
     search.again(np.ones_like(search.pitch), known=False)
-    for _ in range(1, ROUNDS):
+    rounds = ROUNDS - 1
+    for other in own[1:]:
+        search.again(search.convex())
+        rounds -= 1
+        if search.too_far(MUCH).mean() > MANY:
+            search.own, rounds = other / ground.scale, rounds + 1
+    for _ in range(rounds):
         search.again(search.convex())
     for _ in range(GENTLE * search.gentle(limit)):
         search.loosen()
@@ -196,14 +208,19 @@ class _Search:
         self.weight = np.sqrt(weight * self.weight)  # half way, else it swings
         return self.weight
 
+    def too_far(self, limit: float) -> Flags:
+        """(2, T) where standing feet turn legs by more than ``limit`` degrees."""
+        return self.standing & (self.error_angle() > limit)
+
     def gentle(self, limit: float) -> bool:
-        """Whether some stands turn legs by more than ``limit`` degrees; these become loose."""
-        far = self.standing & (self.error_angle() > limit)
-        if far.any():
-            stands = self.contacts.stands
-            self.loose = np.isin(stands, stands[far])
-            self.gap = np.where(self.loose, np.maximum(self.gap, FLOAT), self.gap)
-        return bool(far.any())
+        """Whether stands turn legs by more than ``limit`` degrees in many frames; these become loose."""
+        far = self.too_far(limit)
+        if far.mean() <= MANY:
+            return False
+        stands = self.contacts.stands
+        self.loose = np.isin(stands, stands[far])
+        self.gap = np.where(self.loose, np.maximum(self.gap, FLOAT), self.gap)
+        return True
 
     def loosen(self) -> None:
         """Loose stands may creep, at no more than ``CREEP``: what is faster becomes stiffer."""

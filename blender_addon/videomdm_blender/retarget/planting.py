@@ -18,7 +18,7 @@ from .fading import FADE, distance, faded, frames, raised
 from .footing import find_footing
 from .frames import Y, compose, cross, norm, soft_step
 from .pose import Feet, Ground, Pose, leg_hinges
-from .rig import Array
+from .rig import Array, Flags
 from .slots import SIDES
 from .smoothing import average
 from .soles import around, flat_toes, levelled, pitched, standing_turn
@@ -27,6 +27,7 @@ from .two_bone import reach, softened
 
 FEW = 0.018  # of the frames, in which legs may turn more than they should
 SUPPORT = 0.12  # seconds in which a foot takes over the body
+STRIDE, LOST = 0.06, 0.2  # metres of a stand's slide that legs make up for, and the share that they never do
 FOLLOW = 0.02  # seconds over which the way of sliding feet is smoothed
 UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which the body lies, and does not
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
@@ -58,7 +59,11 @@ def plant(
     lift:     share of the depth in the floor by which it is raised; the other foot then floats.
     """
     turn = standing_turn(before, contacts, stance, fps)
-    skated, upright = _skated(contacts, ground, fps), _upright(before, ground)
+    stays = contacts.stays[0] | contacts.stays[1]
+    skated = [
+        _skated(contacts, ground, fps, share) for share in (_lost(contacts, stays), np.ones(stays.shape))
+    ]
+    upright = _upright(before, ground)
     footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother, limit)
     turn = pitched(turn, footing.pitch, contacts, stance, fps)
     moved = before.moved(footing.shift)
@@ -80,14 +85,32 @@ def plant(
     return _reached(Pose(pose.turns, path), moved, target, turn, contacts, stance, ground), contacts
 
 
-def _skated(contacts: Contacts, ground: Ground, fps: float) -> Array:
-    """(T, 3) the way by which the body must go otherwise because the motion's own feet slide."""
+def _skated(contacts: Contacts, ground: Ground, fps: float, share: Array) -> Array:
+    """(T, 3) the way by which the body must go otherwise because the motion's own feet slide.
+
+    share: (2, T - 1) of their slide that counts.
+    """
     say = _say(contacts, fps)
     on_ball, on_heel = contacts.stays
-    weight = (np.minimum(say[:, 1:], say[:, :-1]) * (on_ball | on_heel))[..., None]
-    steps = -(weight * ground.scale * contacts.moved).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
+    stays = on_ball | on_heel
+    weight = (np.minimum(say[:, 1:], say[:, :-1]) * stays)[..., None]
+    slides = contacts.moved * share[..., None]
+    steps = -(weight * ground.scale * slides).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
     way = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
     return average(way, FOLLOW * fps) * (1.0, 0.0, 1.0)
+
+
+def _lost(contacts: Contacts, stays: Flags) -> Array:
+    """(2, T - 1) the share of a foot's slide that the body does not go: legs make up for some of each stand."""
+    if not contacts.count:
+        return np.ones(stays.shape)
+    none = np.zeros((2, 1, 3))
+    moved = np.concatenate([np.where(stays[..., None], contacts.moved, 0.0), none], axis=1)
+    means, number = contacts.means(moved * (1.0, 0.0, 1.0), contacts.standing)
+    far = norm(means * number[:, None])
+    lost = np.clip(1.0 - STRIDE / np.maximum(far, 1e-9), LOST, 1.0)
+    share: Array = lost[contacts.stands[:, :-1]]
+    return share
 
 
 def _say(contacts: Contacts, fps: float) -> Array:
