@@ -72,9 +72,11 @@ def losses() -> list[str]:
     seen: list[str] = []
 
     def watched(network, step, generator):
-        values = step_losses(network, step, generator)
-        seen.append(float(values["loss"]).hex())
-        return values
+        total = 0.0
+        for part in step_losses(network, step, generator):
+            total += float(part["loss"])
+            yield part
+        seen.append(total.hex())
 
     with tempfile.TemporaryDirectory() as folder:
         engine.run(

@@ -6,7 +6,7 @@ Shape letters: B batch, T frames, D representation width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -146,29 +146,37 @@ class VideoMDM:
         if config.loss.distil:
             self.prior = FlatPrior.load(Path(config.loss.distil_prior), normalisation.mean.device)
 
-    def __call__(self, network: nn.Module, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Losses of training step ``step``, all its random numbers from ``generator``."""
+    def __call__(
+        self, network: nn.Module, step: int, generator: torch.Generator
+    ) -> Iterator[dict[str, Tensor]]:
+        """Losses of training step ``step``, all its random numbers from ``generator``; in parts, which add up."""
         config = self.config.loss
         batch = self.data.clips.batch(self.data.clips.draw(self.config.batch, generator))
         text = self._text(batch, generator)
         warm = step < config.teacher_steps
         if config.supervision == "3d":
-            return self._on_features(network, batch, batch.frames["truth"], text, generator)
-        if config.supervision == "teacher" or warm:
-            return self._on_features(network, batch, batch.frames["teacher"], text, generator)
-        low = config.low_noise_steps
-        # all processes of a run decide alike: one that takes several steps would keep the others waiting
+            yield self._on_features(network, batch, batch.frames["truth"], text, generator)
+        elif config.supervision == "teacher" or warm:
+            yield self._on_features(network, batch, batch.frames["teacher"], text, generator)
+        elif config.multistep and self._takes_several(step):
+            yield from self._multistep(network, batch, text, generator)
+        else:
+            first = config.low_noise_steps if config.multistep else 0
+            t = torch.randint(
+                first, len(self.schedule), (len(batch.index),), generator=generator, device=generator.device
+            )
+            x_t = self.schedule.diffuse(*self._start(batch, generator), t)
+            x0 = network(x_t, t, *text, batch.mask)
+            yield self._losses(x0.float(), batch, text, generator)
+
+    def _takes_several(self, step: int) -> bool:
+        """Whether a step is one of low noise.
+
+        All processes of a run decide alike: one that takes several steps would keep the others waiting.
+        """
         common = engine.generator_for(self.config.engine.seed, step, torch.device("cpu"))
         chance = float(torch.rand((), generator=common))
-        if config.multistep and chance < low / len(self.schedule):
-            return self._multistep(network, batch, text, generator)
-        first = low if config.multistep else 0
-        t = torch.randint(
-            first, len(self.schedule), (len(batch.index),), generator=generator, device=generator.device
-        )
-        x_t = self.schedule.diffuse(*self._start(batch, generator), t)
-        x0 = network(x_t, t, *text, batch.mask)
-        return self._losses(x0.float(), batch, text, generator)
+        return chance < self.config.loss.low_noise_steps / len(self.schedule)
 
     def _text(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         ids = self.data.captions[batch.index]
@@ -208,23 +216,23 @@ class VideoMDM:
         batch: Batch,
         text: tuple[Tensor, Tensor],
         generator: torch.Generator,
-    ) -> dict[str, Tensor]:
-        """From the noisiest of the low-noise buckets down, on the model's own predictions, losses averaged."""
+    ) -> Iterator[dict[str, Tensor]]:
+        """From the noisiest of the low-noise buckets down, on the model's own predictions: each one's share."""
         config = self.config.loss
         size = config.low_noise_steps // config.buckets
         B = len(batch.index)
-        parts: list[dict[str, Tensor]] = []
         x_t = t = x0 = None
         for bucket in reversed(range(config.buckets)):
             to = bucket * size + torch.randint(0, size, (B,), generator=generator, device=generator.device)
             if x_t is None or t is None or x0 is None:
                 x_t = self.schedule.diffuse(*self._start(batch, generator), to)
             else:
-                x_t = self.schedule.step(x_t, x0.detach().float(), t, to)
+                x_t = self.schedule.step(x_t, x0, t, to)
             t = to
-            x0 = network(x_t, t, *text, batch.mask)
-            parts.append(self._losses(x0.float(), batch, text, generator))
-        return {name: torch.stack([p[name] for p in parts]).mean() for name in parts[0]}
+            predicted = network(x_t, t, *text, batch.mask).float()
+            x0 = predicted.detach()
+            losses = self._losses(predicted, batch, text, generator)
+            yield {name: value / config.buckets for name, value in losses.items()}
 
     def _losses(
         self, x0: Tensor, batch: Batch, text: tuple[Tensor, Tensor], generator: torch.Generator

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -179,13 +180,11 @@ def finetune(
     if config.rehearsal.weight:
         rehearsal = Rehearsal(frozen, words, schedule, config.rehearsal, loss.drop_text, config.engine.seed)
 
-    def losses(model: nn.Module, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        values = clips(model, step, generator)
-        if rehearsal is None:
-            return values
-        kept = rehearsal.loss(model, generator)
-        total = values["loss"] + config.rehearsal.weight * kept
-        return {**values, "loss": total, "rehearsal": kept.detach()}
+    def losses(model: nn.Module, step: int, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
+        yield from clips(model, step, generator)
+        if rehearsal is not None:
+            kept = rehearsal.loss(model, generator)
+            yield {"loss": config.rehearsal.weight * kept, "rehearsal": kept.detach()}
 
     if fabric.global_rank == 0:
         where = {**base.identity, "folder": str(base.folder.resolve())}
