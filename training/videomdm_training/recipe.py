@@ -43,7 +43,6 @@ def base(
     """
     from videomdm.errors import UserError
 
-    from .cache import Cache
     from .configuration import load_config
     from .engine import STATE, load_state
     from .fit import FitConfig
@@ -75,7 +74,7 @@ def base(
             return
     config = RECIPES / "base.toml"
     settings = load_config(FitConfig, config, stages["fit"])
-    state, cache = folder / "run" / STATE, Cache(folder / ".cache")
+    state = folder / "run" / STATE
     if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
         context.invoke(
             fit,
@@ -86,11 +85,10 @@ def base(
             overrides=tuple(stages["fit"]),
             time_limit=left(),
             role="all",
-            cache_folder=cache.folder,
+            cache_folder=None,
             licence="Apache-2.0",
             commercial=True,
         )
         if load_state(state)["step"] < settings.engine.steps:
             return
-    cache.remove()
     context.invoke(export, run=folder / "run", folder=folder / "model", lifter_file=None)
