@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from .contacts import Contacts
-from .measures import HEIGHT, Measures, body_height, direction_errors, measure, slide
+from .measures import HEIGHT, Measures, body_height, direction_errors, measure, quantile, slide
 from .planting import plant
 from .pose import Feet, Ground, Pose
 from .stance import Stance
@@ -104,7 +104,7 @@ def _planted(
     after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
     legs = direction_errors(feet, planted_feet).ravel()
     limbs = np.concatenate([legs, np.zeros_like(legs)])  # the arms, which stay as they are
-    direction = float(np.median(limbs)), float(np.percentile(limbs, 99))
+    direction = quantile(limbs, 0.5), quantile(limbs, 0.99)
     reason = ""
     if not always:
         left = slide(planted_feet, kept) * HEIGHT / body_height(stance, ground)

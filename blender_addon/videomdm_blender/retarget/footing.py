@@ -95,7 +95,7 @@ def find_footing(
         search.again(search.convex())
         rounds -= 1
         if search.too_far(MUCH).mean() > MANY:
-            search.own, rounds = other / ground.scale, rounds + 1
+            search.own = other / ground.scale
     for _ in range(rounds):
         search.again(search.convex())
     for _ in range(GENTLE * search.gentle(limit)):

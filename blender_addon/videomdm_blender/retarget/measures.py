@@ -50,8 +50,8 @@ def measure(
     points = np.concatenate([path[None], knee, feet.ankle, feet.ball])
     return Measures(
         slide=scale * slide(feet, contacts),
-        gap=1e3 * scale * float(np.percentile(np.concatenate(gaps), 95)),
-        penetration=1e3 * scale * float(np.percentile(depth, 99)),
+        gap=1e3 * scale * quantile(np.concatenate(gaps), 0.95),
+        penetration=1e3 * scale * quantile(depth, 0.99),
         jerk=scale * _jerk(points, fps),
     )
 
@@ -62,7 +62,15 @@ def slide(feet: Feet, contacts: Contacts) -> float:
     for place, stands in ((feet.ball, contacts.ball), (feet.ankle, contacts.heel)):
         pair = stands[:, 1:] & stands[:, :-1]
         steps.append(norm(np.diff(place[..., [0, 2]], axis=1))[pair])
-    return 1e3 * float(np.percentile(np.concatenate(steps), 95))
+    return 1e3 * quantile(np.concatenate(steps), 0.95)
+
+
+def quantile(values: Array, share: float) -> float:
+    """The value that a ``share`` of all values stay below, linear between two; NumPy's takes several times longer."""
+    ordered = np.sort(values, axis=None)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    return float(ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]))
 
 
 def _jerk(points: Array, fps: float) -> float:

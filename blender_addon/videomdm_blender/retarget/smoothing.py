@@ -41,14 +41,21 @@ def average(values: Array, width: float) -> Array:
     kernel = np.hanning(2 * reach + 3)
     kernel /= kernel.sum()
     columns = values.reshape(len(values), -1)
-    padded = np.pad(columns, ((reach + 1, reach + 1), (0, 0)), mode="edge")
+    padded = _held(columns, reach + 1)
     smooth = [np.convolve(column, kernel, mode="valid") for column in padded.T]
     return np.stack(smooth, axis=-1).reshape(values.shape)
 
 
+def _held(values: Array, count: int) -> Array:
+    """(T + 2 * count, ...) ``values`` with their first and last repeated before and behind."""
+    return np.concatenate(
+        [np.repeat(values[:1], count, axis=0), values, np.repeat(values[-1:], count, axis=0)]
+    )
+
+
 def envelope(values: Array, width: int) -> Array:
     """(T,) a smooth curve that nowhere lies below ``values``: their maximum around, averaged."""
-    padded = np.pad(values, width + 1, mode="edge")
+    padded = _held(values, width + 1)
     highest = np.lib.stride_tricks.sliding_window_view(padded, 2 * width + 3).max(axis=-1)
     return average(highest, float(width))
 

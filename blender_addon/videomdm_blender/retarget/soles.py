@@ -15,7 +15,7 @@ from .smoothing import fit
 from .stance import Stance
 
 TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
-STEADY = 2.0  # seconds: a flat foot that turns more slowly than this tells keeps one direction
+STEADY = 2.0  # seconds for which a flat foot points one way; if it stands longer it may turn, more slowly
 HALVINGS = 6  # of the range in which the least correction is searched
 TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
 
@@ -29,7 +29,11 @@ def standing_turn(feet: Feet, contacts: Contacts, stance: Stance, fps: float) ->
     for foot in range(2):
         for start, end in runs(flat[foot]):
             there = forward[foot, start:end].T
-            level[foot, start:end] = fit(there[None], np.ones((1, *there.shape)), (STEADY * fps) ** 2).T
+            if end - start > STEADY * fps:
+                there = fit(there[None], np.ones((1, *there.shape)), (STEADY * fps) ** 2)
+            else:
+                there = there.mean(axis=1, keepdims=True)
+            level[foot, start:end] = there.T
     flat |= contacts.ball & contacts.floor & (forward[..., 1] > 0)  # else the heel would be in the floor
     level = np.where(flat[..., None], level, at_rest) * (1.0, 0.0, 1.0)
     planted = compose(frame(level, cross(Y, level)), inverse(frame(at_rest, cross(Y, at_rest))))

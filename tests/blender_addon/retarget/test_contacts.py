@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from tests.blender_addon.support.walker import walk
 
-from videomdm.motion import Motion
+from videomdm.motion import Motion, rotations
 from videomdm.motion.representation import foot_contacts
 from videomdm_blender.retarget.contacts import Contacts, find_contacts
 from videomdm_blender.retarget.feet import standing
+from videomdm_blender.retarget.frames import rotate
 
 
 def contacts_of(motion: Motion) -> Contacts:
@@ -66,3 +67,22 @@ def test_means_are_of_each_stand() -> None:
     means, frames = found.means(number, found.standing)
     np.testing.assert_array_equal(means[:, 0], np.arange(found.count))
     assert frames.sum() == found.standing.sum()
+
+
+def turning(degrees: float) -> Motion:
+    """Standing for a second, turning on the spot in the next, feet flat on the floor, and standing again."""
+    still = walk(1.2).motion.positions[:1].astype(float)
+    still[..., [0, 2]] -= still[:, :1, [0, 2]]
+    angle = np.radians(degrees) * np.clip(np.arange(90) / 30 - 1.0, 0.0, 1.0)
+    turn = rotations.about_y(angle)[:, None]
+    return Motion(rotate(turn, np.repeat(still, 90, axis=0)), 30.0, np.ones((90, 4), bool))
+
+
+def test_a_foot_that_turns_on_the_spot_does_not_stand() -> None:
+    found = contacts_of(turning(45.0)).standing
+    assert found[:, 5:20].all() and found[:, 70:85].all()
+    assert not found[:, 35:55].any()
+
+
+def test_a_foot_that_turns_a_little_stands() -> None:
+    assert contacts_of(turning(8.0)).standing[:, 5:85].all()

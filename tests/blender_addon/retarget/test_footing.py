@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.blender_addon.support.rigs import A_POSE, T_POSE, angles_between, body, into_motion_axes, play
+from tests.blender_addon.support.walker import walk
 
 from videomdm.motion import Motion
 from videomdm_blender.certify.battery import BATTERY
@@ -136,3 +137,37 @@ def test_feet_that_would_turn_legs_too_far_go_part_of_the_way_and_sink_less() ->
     assert report.after.slide < 0.7 * report.before.slide
     assert report.after.penetration < 0.5 * report.before.penetration
     assert report.direction[1] < P99
+
+
+def drifting(speed: float) -> Motion:
+    """Two seconds of standing on feet that drift apart, and back, by ``speed`` metres a second each."""
+    still = BATTERY["squat"]().positions[:1].astype(float)
+    away = speed * (1.0 - np.abs(np.arange(40) / 20.0 - 1.0))[:, None]
+    positions = np.repeat(still, 40, axis=0)
+    for sign, joints in ((1.0, (4, 7, 10)), (-1.0, (5, 8, 11))):
+        for joint in joints:
+            positions[:, joint, [0]] += sign * away * (0.5 if joint < 6 else 1.0)
+    return Motion(positions, 20.0, np.ones((40, 4), bool))
+
+
+def test_feet_that_drift_apart_creep_instead_of_turning_legs_too_far() -> None:
+    rig = body(A_POSE)
+    report = retarget(drifting(0.06), *rig, AUTO).contact
+    assert report is not None and report.before is not None and report.after is not None
+    assert report.kept, report
+    assert report.before.slide > 2.5 and report.after.slide < 2.0
+    assert report.direction[0] < 0.5 and report.direction[1] < P99
+    always = retarget(drifting(0.06), *rig, Options(contact=True)).contact
+    assert always is not None and always.after is not None
+    assert always.after.slide < 0.1 and always.direction[1] > P99
+
+
+def test_a_walk_whose_feet_slide_a_little_keeps_more_of_its_way() -> None:
+    """The legs make up for a few centimetres of each stand; the feet stand all the same."""
+    rig = body(A_POSE)
+    reports = [retarget(walk(slide=slide).motion, *rig, AUTO).contact for slide in (0.0, 0.04)]
+    ways = [report.travel for report in reports if report is not None]
+    assert reports[1] is not None and reports[1].after is not None
+    assert reports[1].kept and reports[1].after.slide < 0.5 and reports[1].direction[1] < P99
+    slid = ways[1][0] - ways[0][0]
+    assert slid > 0.15 and ways[1][1] - ways[0][1] > 0.5 * slid
