@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report of a run: one line of JSON for each job that ended, written as it ends.
 
-It is also the memory of the run: lines are only ever added, each is on the disk before the next job is noted,
-and a line cut short by a power failure is passed over.  A shard writes a report of its own and reads those of
+It is also the memory of the run: lines are only ever added, and a line cut short by a power failure is passed over.
+Lines are seen to the disk once a second, so that a slow disk does not hold up many workers: the jobs of lines that
+are lost all the same are done again.  A shard writes a report of its own and reads those of
 all others.
 """
 
@@ -30,8 +31,8 @@ class Ledger:
         """The report that this run writes."""
         return self.folder / f"report{self.shard.suffix}.jsonl"
 
-    def note(self, entry: dict[str, Any]) -> None:
-        """Add a line, and see it to the disk."""
+    def note(self, entry: dict[str, Any], *, to_disk: bool = True) -> None:
+        """Add a line; ``to_disk``: and see it and those before it to the disk."""
         with self.path.open("ab+") as file:
             if file.tell():  # after a line that was cut short begin a new one
                 file.seek(-1, os.SEEK_END)
@@ -39,7 +40,8 @@ class Ledger:
                     file.write(b"\n")
             file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                os.fsync(file.fileno())
 
     def entries(self) -> list[dict[str, Any]]:
         """All whole lines of all reports."""

@@ -18,6 +18,7 @@ from .schedule import Task
 from .shard import Shard
 
 MODULE = "videomdm_blender.batch.retargeting"
+SYNC = 1.0  # seconds from one time that the report is seen to the disk to the next
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,15 @@ def execute(
     by_key = {entry.key: entry.job for entry in planned if not entry.done}
     rigs = {entry.key: entry.rig for entry in planned}
     tasks = [_task(key, job, staging, rigs[key]) for key, job in by_key.items()]
+    synced, left = time.monotonic(), set(by_key)
     try:
         for task, answer in engine(MODULE, tasks, count, limit, staging / "workers"):
             job = by_key[task.key]
             entry = _entry(task, job, answer, out)
-            ledger.note(entry)
+            due = time.monotonic() - synced >= SYNC or len(left) == 1
+            ledger.note(entry, to_disk=due)
+            synced = time.monotonic() if due else synced
+            left.discard(task.key)
             ended(Ended(job, entry))
     finally:
         _remove(staging)

@@ -34,7 +34,7 @@ def state(scene: bpy.types.Scene, but: bpy.types.Action | None = None) -> State:
         if action != but:
             found[f"the Action {action.name}"] = [_keys(curve) for curve in _curves(action)]
     for thing in bpy.data.objects:
-        found[f"the place of {thing.name}"] = [tuple(row) for row in thing.matrix_basis]
+        found[f"the place of {thing.name}"] = np.array(thing.matrix_basis, float).tolist()
         found[f"the rotation mode of {thing.name}"] = thing.rotation_mode
         data = thing.animation_data
         paths = [curve.data_path for curve in data.drivers] if data else []
@@ -42,7 +42,9 @@ def state(scene: bpy.types.Scene, but: bpy.types.Action | None = None) -> State:
         for bone in thing.pose.bones if thing.pose else ():
             name = f"{bone.name} of {thing.name}"
             found[f"the rotation mode of {name}"] = bone.rotation_mode
-            found[f"the locks of {name}"] = [tuple(bone.lock_location), tuple(bone.lock_rotation)]
+            found[f"the locks of {name}"] = [
+                np.array(lock).tolist() for lock in (bone.lock_location, bone.lock_rotation)
+            ]
             ruled = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].constraints'
             driven = any(path.startswith(ruled) for path in paths)
             found[f"the constraints of {name}"] = [

@@ -16,7 +16,7 @@ from videomdm_blender.batch import pool
 from videomdm_blender.batch.process import Seat, environment
 from videomdm_blender.batch.schedule import Task
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def alive(pid: int) -> bool:
