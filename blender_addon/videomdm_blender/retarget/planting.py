@@ -189,7 +189,8 @@ def _lower(limit: float, ankle: Array, feet: Feet, fps: float) -> Array:
     enough = turned <= limit
     least = np.where(enough.any(axis=0), np.argmax(enough, axis=0), np.argmin(turned, axis=0))
     given = raised(least / (HEIGHTS - 1.0), YIELDS, fps)
-    return ankle - (np.minimum(given, 1.0) * way[..., 1])[..., None] * Y
+    lower: Array = ankle - (np.minimum(given, 1.0) * way[..., 1])[..., None] * Y
+    return lower
 
 
 def _turned(feet: Feet, ankle: Array) -> Array:
