@@ -144,4 +144,5 @@ def _cell(figure: Figure | None, measure: Measure, count: int, over: str) -> str
     mean, interval = (
         f"{measure.factor * value:.{measure.digits}f}" for value in (figure.mean, figure.interval)
     )
-    return f"{mean} ± {interval}" + ("" if figure.count == count else f" ({figure.count} {over})")
+    told = f"{mean} ± {interval}" if figure.interval else mean
+    return told + ("" if figure.count == count else f" ({figure.count} {over})")
