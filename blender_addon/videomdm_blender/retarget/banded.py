@@ -80,7 +80,8 @@ class Banded:
     def _unfolded(self, blocks: Array) -> Array:
         """(T, ...) values of (blocks, 2, frames of a block, ...)."""
         halves = np.swapaxes(blocks, 0, 1).reshape(2, self.count * self.block, *blocks.shape[3:])
-        return np.concatenate([halves[0], halves[1, ::-1]])[: self.frames]
+        values: Array = np.concatenate([halves[0], halves[1, ::-1]])[: self.frames]
+        return values
 
     def solve(self, diagonal: Array, right: Array) -> Array:
         """(T, N, ...) x that solves the equations with ``diagonal`` (T, N, N) and ``right`` (T, N, ...).
