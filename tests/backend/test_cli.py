@@ -214,6 +214,8 @@ def test_interrupting_cancels_the_job(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # whoever runs the tests in the background may have them ignore the signal, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = folder / "runs.jsonl"
     deadline = time.monotonic() + PATIENCE
