@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 import sys
+import traceback
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -276,7 +277,9 @@ def ends_of_hands(rest: RigRest, mapping: Mapping, motion: Motion) -> tuple[floa
 
 
 def _most(values: Sequence[np.ndarray]) -> float:
-    return float(np.percentile(np.concatenate(values), 95))
+    """95 of 100; nan where nothing was asked for."""
+    together = np.concatenate(values)
+    return float(np.percentile(together, 95)) if len(together) else float("nan")
 
 
 def print_ends(clips: tuple[Path, ...], rigs: tuple[Path, ...]) -> None:
@@ -333,7 +336,13 @@ def main(
 
 
 if __name__ == "__main__":
-    main(standalone_mode=False)
+    status = 1
+    try:
+        main(standalone_mode=False)
+        status = 0
+    except Exception:
+        traceback.print_exc()
     sys.stdout.flush()
     if "bpy" in sys.modules:
-        os._exit(0)  # Blender's own clean-up can hang
+        os._exit(status)  # Blender's own clean-up can hang
+    sys.exit(status)
