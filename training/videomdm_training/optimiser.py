@@ -2,8 +2,8 @@
 """The optimisers of a network: Muon for the matrices of its blocks, AdamW for everything else.
 
 Muon (Jordan, 2024) orthogonalises the momentum of each weight matrix.  On the networks of this project it reaches
-the error of AdamW in well under half the steps; embeddings, norms,
-read-out layers and modulation tables are not matrices in its sense and stay with AdamW.
+the error of AdamW in well under half the steps; embeddings, norms, read-out layers and modulation tables are not
+matrices in its sense and stay with AdamW.
 """
 
 from __future__ import annotations

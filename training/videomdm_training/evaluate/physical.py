@@ -85,3 +85,9 @@ def measure(positions: np.ndarray, fps: float) -> dict[str, float]:
         **smoothness(positions, fps),
         "bone_drift": bone_drift(positions),
     }
+
+
+def plausibility(positions: np.ndarray, fps: float) -> dict[str, float]:
+    """The few of :func:`measure` that tell lifted motion from captured motion: foot skate, jerk and bone drift."""
+    measured = measure(positions, fps)
+    return {name: measured[name] for name in ("foot_skate", "jerk", "bone_drift")}

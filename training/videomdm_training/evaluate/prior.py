@@ -88,7 +88,7 @@ def _columns(
             }
             for name, motion in motions.items():
                 rows.setdefault(name, []).append(_in_world(motion, truth))
-            rows.setdefault("truth", []).append(_plausibility(truth))
+            rows.setdefault("truth", []).append(physical.plausibility(truth, FPS))
     return {name: summarise(measured) for name, measured in rows.items()}
 
 
@@ -101,12 +101,7 @@ def _gain(columns: Mapping[str, Mapping[str, Figure]]) -> str:
 def _in_world(positions: Tensor, truth: np.ndarray) -> dict[str, float]:
     turned = lifting.turn_onto(positions.cpu().numpy(), truth)
     errors = lifting.measure(turned, truth, FPS)
-    return errors | {"path": lifting.path_error(turned, truth)} | _plausibility(turned)
-
-
-def _plausibility(positions: np.ndarray) -> dict[str, float]:
-    measured = physical.measure(positions, FPS)
-    return {name: measured[name] for name in ("foot_skate", "jerk", "bone_drift")}
+    return errors | {"path": lifting.path_error(turned, truth)} | physical.plausibility(turned, FPS)
 
 
 def seen_clips(

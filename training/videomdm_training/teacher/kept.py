@@ -21,22 +21,11 @@ from .supervision import SourceClip, Supervision, SupervisionConfig, build_super
 
 TRAINING = Path(__file__).parents[1]
 # the program's files that say how supervision is made: a change in any of them makes it anew
+PACKAGE = (
+    "camera.py camera_fit/*.py diffusion/*.py keypoints/*.py lifting/*.py limits.py model/*.py motion/*.py"
+).split()
 CODE = (
-    *(
-        path
-        for pattern in (
-            *(
-                "camera.py",
-                "camera_fit/*.py",
-                "diffusion/*.py",
-                "keypoints/*.py",
-                "lifting/*.py",
-                "limits.py",
-            ),
-            *("model/*.py", "motion/*.py"),
-        )
-        for path in Path(videomdm.__file__).parent.glob(pattern)
-    ),
+    *(path for pattern in PACKAGE for path in Path(videomdm.__file__).parent.glob(pattern)),
     *(TRAINING / name for name in ("clips.py", "losses.py", "occlusion.py", "views.py")),
     *(TRAINING / "teacher" / name for name in ("kept.py", "supervision.py")),
 )

@@ -77,7 +77,7 @@ def measure_teacher(
             for name, joints in answers.items():
                 world = to_world(view.camera, joints)
                 for i, n in enumerate(batch.lengths.tolist()):
-                    row = _plausibility(_array(world[i, :n]))
+                    row = physical.plausibility(_array(world[i, :n]), FPS)
                     if joints is not truth:
                         row |= lifting.measure(_array(joints[i, :n]), _array(truth[i, :n]), FPS)
                     if name == split:
@@ -99,11 +99,6 @@ def _on_rays(joints: Tensor, view: View, lengths: Tensor) -> Tensor:
     )
     aligned = align_to_rays(joints, still, view.keypoints, (view.confidence > 0).float())
     return hold_after_end(aligned, lengths)
-
-
-def _plausibility(positions: np.ndarray) -> dict[str, float]:
-    measured = physical.measure(positions, FPS)
-    return {name: measured[name] for name in ("foot_skate", "jerk", "bone_drift")}
 
 
 def _array(values: Tensor) -> np.ndarray:
