@@ -18,6 +18,7 @@ from videomdm.errors import UserError
 
 from .apply import Applied
 from .gimbal import sharpen
+from .keys import curves_of
 
 CENTIMETRES = 100.0  # what BVH files usually count in
 VRM_ADVICE = "Write .glb for the take, and load it beside the avatar; or keep working in a .blend."
@@ -108,7 +109,7 @@ def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
     assert isinstance(resting, bpy.types.Action)
     try:
         before = applied.start_frame - 1
-        for fcurve in _curves(resting):
+        for fcurve in curves_of(resting):
             point = fcurve.keyframe_points.insert(before, _rest_value(fcurve), options={"FAST"})
             assert point is not None
             point.interpolation = "CONSTANT"
@@ -123,14 +124,6 @@ def _at_rest(armature: bpy.types.Object, applied: Applied) -> Iterator[None]:
         bpy.data.actions.remove(resting)
         action.name = name
         scene.frame_set(frame)
-
-
-def _curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
-    for layer in action.layers:
-        for strip in layer.strips:
-            assert isinstance(strip, bpy.types.ActionKeyframeStrip)
-            for bag in strip.channelbags:
-                yield from bag.fcurves
 
 
 def _rest_value(fcurve: bpy.types.FCurve) -> float:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import bpy
 import numpy as np
@@ -126,3 +126,12 @@ def make_cyclic(action: bpy.types.Action, travelling: Collection[str]) -> None:
         modifier.mode_before = modifier.mode_after = (
             "REPEAT_OFFSET" if fcurve.data_path in travelling else "REPEAT"
         )
+
+
+def curves_of(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
+    """The F-curves of an Action, of all its layers, strips and slots."""
+    for layer in action.layers:
+        for strip in layer.strips:
+            assert isinstance(strip, bpy.types.ActionKeyframeStrip)
+            for bag in strip.channelbags:
+                yield from bag.fcurves

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import bpy
 import numpy as np
+
+from ..armature.keys import curves_of
 
 MOVED = re.compile(r'^pose\.bones\["(.+?)"\]\.(?:location|rotation_\w+|scale)$')
 SCENE = ("frame_start", "frame_end", "frame_current", "frame_step")
@@ -32,7 +34,7 @@ def state(scene: bpy.types.Scene, but: bpy.types.Action | None = None) -> State:
         )
     for action in bpy.data.actions:
         if action != but:
-            found[f"the Action {action.name}"] = [_keys(curve) for curve in _curves(action)]
+            found[f"the Action {action.name}"] = [_keys(curve) for curve in curves_of(action)]
     for thing in bpy.data.objects:
         found[f"the place of {thing.name}"] = np.array(thing.matrix_basis, float).tolist()
         found[f"the rotation mode of {thing.name}"] = thing.rotation_mode
@@ -62,7 +64,7 @@ def strangers(action: bpy.types.Action, known: Collection[str]) -> list[str]:
     """Bones that an Action moves though they are not ``known``; one key, as relaxed fingers get, is no motion."""
     found = {
         match[1]
-        for curve in _curves(action)
+        for curve in curves_of(action)
         if (match := MOVED.match(curve.data_path)) and len(curve.keyframe_points) > 1
     }
     allowed = set(map(bpy.utils.escape_identifier, known))
@@ -73,11 +75,3 @@ def _keys(curve: bpy.types.FCurve) -> tuple[str, int, bytes]:
     values = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", values)
     return curve.data_path, curve.array_index, values.tobytes()
-
-
-def _curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
-    for layer in action.layers:
-        for strip in layer.strips:
-            assert isinstance(strip, bpy.types.ActionKeyframeStrip)
-            for bag in strip.channelbags:
-                yield from bag.fcurves

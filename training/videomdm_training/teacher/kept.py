@@ -22,8 +22,15 @@ from .supervision import SourceClip, Supervision, SupervisionConfig, build_super
 TRAINING = Path(__file__).parents[1]
 # the program's files that say how supervision is made: a change in any of them makes it anew
 PACKAGE = (
-    "camera.py camera_fit/*.py diffusion/*.py keypoints/*.py lifting/*.py limits.py model/*.py motion/*.py"
-).split()
+    "camera.py",
+    "camera_fit/*.py",
+    "diffusion/*.py",
+    "keypoints/*.py",
+    "lifting/*.py",
+    "limits.py",
+    "model/*.py",
+    "motion/*.py",
+)
 CODE = (
     *(path for pattern in PACKAGE for path in Path(videomdm.__file__).parent.glob(pattern)),
     *(TRAINING / name for name in ("clips.py", "losses.py", "occlusion.py", "views.py")),
