@@ -91,6 +91,24 @@ def test_a_change_of_anything_makes_it_anew(tmp_path):
         assert len(files(tmp_path)) == number + 1, (number, changed)
 
 
+@pytest.mark.parametrize("cameras", ["noisy", "pnp"])
+def test_settings_of_other_cameras_share_the_fitted_bodies(tmp_path, cameras):
+    fitted = SupervisionConfig(teacher="fitted")
+    told = replace(fitted, cameras=cameras)
+    cache = Cache(tmp_path)
+    true = kept_supervision(cache, walks(), lifter(), CPU, **(SETTINGS | {"known": fitted}))
+    before = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    assert len(before) == 3  # the whole, and the fits of two batches: one has real cameras
+    other = kept_supervision(cache, walks(), lifter(), CPU, **(SETTINGS | {"known": told}))
+    after = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    assert len(after) == 4 and before.items() <= after.items()
+    assert torch.equal(other.clips.frames["keypoints"], true.clips.frames["keypoints"])
+    assert not torch.equal(other.cameras.t, true.cameras.t)
+    alone = kept_supervision(None, walks(), lifter(), CPU, **(SETTINGS | {"known": told}))
+    assert torch.equal(other.clips.frames["teacher"], alone.clips.frames["teacher"])
+    assert torch.equal(other.cameras.t, alone.cameras.t)
+
+
 def test_the_key_knows_all_code_that_supervision_runs():
     loaded = (
         "import sys, videomdm_training.teacher.kept\n"

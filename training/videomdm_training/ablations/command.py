@@ -103,6 +103,11 @@ def ablate(
     results = {name: outcome(folder / name) for name in names if (folder / name).is_dir()}
     click.echo(report(results))
     open_runs = [name for name in names if not is_finished(folder / name, steps[name])]
-    if not open_runs:
-        cache.remove()
     click.echo(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")
+    others = [name for name in table.runs if not (folder / name).is_dir()]
+    if not open_runs and not others:
+        cache.remove()
+    elif not open_runs and cache.size():
+        click.echo(
+            f"{cache.folder} ({cache.size() / 1e9:.1f} GB) is kept for the table's other runs: {', '.join(others)}"
+        )

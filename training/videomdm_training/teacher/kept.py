@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Supervision that is made once and found again: lifting a data set takes longer than many a slice of training."""
+"""Supervision that is made once and found again: teaching a data set takes longer than many a slice of training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,12 +13,12 @@ from torch import Tensor
 
 import videomdm
 from videomdm.camera import Camera
-from videomdm.model.lifter import Lifter
+from videomdm.model.lifter import Lifted, Lifter
 
 from ..cache import Cache, key_of
 from ..clips import Clips
 from ..views import CameraConfig, DetectorConfig
-from .supervision import SourceClip, Supervision, SupervisionConfig, build_supervision
+from .supervision import SourceClip, Supervision, SupervisionConfig, Teach, build_supervision, taught
 
 TRAINING = Path(__file__).parents[1]
 # the program's files that say how supervision is made: a change in any of them makes it anew
@@ -55,14 +56,15 @@ def kept_supervision(
 ) -> Supervision:
     """:func:`build_supervision`, or what an earlier one with the same arguments left in ``cache``."""
 
-    def build() -> Supervision:
+    def build(teach: Teach | None = None) -> Supervision:
         return build_supervision(
             sources, lifter, device, views=views, seed=seed, camera=camera, detector=detector, known=known,
-            align=align, truth=truth,
+            align=align, truth=truth, teach=teach,
         )  # fmt: skip
 
     if cache is None:
         return build()
+    teach = partial(kept_taught, cache)
     settings = {
         "device": device.type,
         "views": views,
@@ -79,9 +81,34 @@ def kept_supervision(
     kept = cache.load(key)
     if kept is not None:
         return unpacked(kept, device)
-    made = build()
+    made = build(teach)
     cache.store(key, packed(made))
     return made
+
+
+def kept_taught(
+    cache: Cache,
+    lifter: Lifter,
+    keypoints: Tensor,
+    confidence: Tensor,
+    mask: Tensor,
+    known: SupervisionConfig,
+) -> Lifted:
+    """:func:`taught`, or what it answered before: fitted bodies, which take long, are kept batch by batch.
+
+    Supervisions that differ in cameras or alignment share them, and one that was stopped goes on where it was.
+    """
+    if known.teacher != "fitted":
+        return taught(lifter, keypoints, confidence, mask, known)
+    settings = {"fit": asdict(known.fit), "lifter": asdict(lifter.config), "device": keypoints.device.type}
+    told = {"keypoints": keypoints, "confidence": confidence, "mask": mask}
+    key = key_of(settings, {**told, **lifter.state_dict(prefix="lifter.")}, CODE)
+    kept = cache.load(key)
+    if kept is None:
+        made = taught(lifter, keypoints, confidence, mask, known)
+        kept = {"joints": made.joints, "up": made.up}
+        cache.store(key, kept)
+    return Lifted(kept["joints"].to(keypoints.device), kept["up"].to(keypoints.device))
 
 
 def packed(data: Supervision) -> dict[str, Tensor]:

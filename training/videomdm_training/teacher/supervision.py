@@ -7,7 +7,7 @@ lifter sees only those keypoints.  What the model is trained on afterwards holds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,6 +32,7 @@ from ..views import CameraConfig, DetectorConfig, View, observe, perturb_cameras
 # A single best guess is cautious: near the mean of all poses that its keypoints allow.  A model learns that caution
 # as if people moved so; its teacher follows the keypoints closer and trembles a little more.
 TEACHER_FIT = FitConfig(observed=0.006, expected=4.0, acceleration=0.03)
+ERROR_SEED = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,9 @@ def _batches(clips: Iterable[SourceClip], size: int) -> Iterator[list[SourceClip
         yield chunk
 
 
+Teach = Callable[[Lifter, Tensor, Tensor, Tensor, SupervisionConfig], Lifted]
+
+
 @torch.no_grad()
 def build_supervision(
     sources: list[SourceClip],
@@ -202,15 +206,19 @@ def build_supervision(
     align: bool = True,
     truth: bool = True,
     batch: int = 64,
+    teach: Teach | None = None,
 ) -> Supervision:
     """Look at every clip from ``views`` cameras and let the lifter say what it sees.
 
     With ``align`` the lifted joints move onto their observed rays, which leaves the lifter's error in depth only.
     Without ``truth`` the motion capture is not part of the result, which is two fifths smaller then.
+    ``teach`` answers in place of :func:`taught`.
     """
     camera_config, detector_config = camera or CameraConfig(), detector or DetectorConfig()
     known = known or SupervisionConfig()
     generator = torch.Generator(device).manual_seed(seed)
+    # drawn apart from the views, which are then the same whatever is known of their cameras
+    errors = torch.Generator(device).manual_seed(ERROR_SEED + seed)
     lifter = lifter.to(device).eval()
     made = Collector(device)
     for chunk in tqdm(list(_batches(sources, batch)), desc="teacher", unit="batch"):
@@ -223,7 +231,7 @@ def build_supervision(
             else:
                 seen_by = seen_from(_real_cameras(chunk, number, device), start(positions))
             view = observe(canonical, seen_by, generator, detector_config)
-            world, used = _known(view, canonical, lifter, mask, count, generator, known)
+            world, used = _known(view, canonical, lifter, mask, count, errors, known, teach or taught)
             if align and known.teacher != "truth":
                 visible = (view.confidence > 0).float()
                 world = align_to_rays(world, used, view.keypoints, visible)
@@ -292,13 +300,14 @@ def _known(
     lifter: Lifter,
     mask: Tensor,
     count: Tensor,
-    generator: torch.Generator,
+    errors: torch.Generator,
     known: SupervisionConfig,
+    teach: Teach,
 ) -> tuple[Tensor, Camera]:
     """The teacher's joints (B, T, 22, 3) in a world, and the camera that training is told of there."""
     world = truth
     if known.teacher != "truth":
-        lifted = taught(lifter, view.keypoints, view.confidence, mask, known)
+        lifted = teach(lifter, view.keypoints, view.confidence, mask, known)
         if known.cameras == "pnp":
             world = level_world(Lifted(hold_after_end(lifted.joints, count), lifted.up))[0]
         else:
@@ -308,7 +317,5 @@ def _known(
     if known.cameras == "noisy":
         seen = view.camera.to_camera(truth)[..., 0, 2]
         distance = (seen * mask).sum(1) / mask.sum(1)
-        return world, perturb_cameras(
-            view.camera, distance, generator, known.camera_degrees, known.camera_shift
-        )
+        return world, perturb_cameras(view.camera, distance, errors, known.camera_degrees, known.camera_shift)
     return world, view.camera
