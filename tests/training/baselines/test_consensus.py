@@ -59,12 +59,14 @@ def test_flat_motion_of_a_far_camera_is_the_level_view_in_metres_about_its_middl
 def test_triangulating_the_views_of_a_motion_gives_it_back():
     joints = torch.from_numpy(person(12, walking=1.0))
     azimuth = consensus.azimuths(5)
+    joints = torch.stack([joints, joints.flip(0)])
     views = consensus.view(joints, azimuth)
-    assert views.shape == (5, 12, 44)
+    assert views.shape == (2, 5, 12, 44)
     assert torch.allclose(consensus.triangulate(views, azimuth), joints, atol=1e-5)
     # what no 3D motion could look like is moved to the nearest that one can
     noise = 0.1 * torch.randn(views.shape, generator=torch.Generator().manual_seed(0))
-    agreed = consensus.agreeing(lambda x, t: views + noise, azimuth)(views, torch.zeros(5))
+    denoise = consensus.agreeing(lambda x, t: (views + noise).flatten(0, 1), azimuth)
+    agreed = denoise(views.flatten(0, 1), torch.zeros(10)).unflatten(0, (2, 5))
     assert float((agreed - views).square().mean()) < float(noise.square().mean())
     again = consensus.view(consensus.triangulate(agreed, azimuth), azimuth)
     assert torch.allclose(again, agreed, atol=1e-5)
@@ -73,12 +75,28 @@ def test_triangulating_the_views_of_a_motion_gives_it_back():
 def test_a_perfect_2d_model_leads_to_the_3d_motion():
     joints = torch.from_numpy(person(40, walking=1.0)) / flat.SPREAD
     azimuth = consensus.azimuths(5)
-    truth = consensus.view(joints, azimuth)
-    noise = consensus.view(torch.randn(40, 22, 3, generator=torch.Generator().manual_seed(0)), azimuth)
+    truth = consensus.view(joints[None], azimuth)[0]
+    noise = torch.randn(1, 40, 22, 3, generator=torch.Generator().manual_seed(0))
     from videomdm.diffusion.sampling import ddim
 
-    made = ddim(consensus.agreeing(lambda x, t: truth, azimuth), noise, cosine(50), 10)
-    assert torch.allclose(consensus.triangulate(made, azimuth), joints, atol=1e-4)
+    start = consensus.view(noise, azimuth)[0]
+    made = ddim(consensus.agreeing(lambda x, t: truth, azimuth), start, cosine(50), 10)
+    assert torch.allclose(consensus.triangulate(made[None], azimuth)[0], joints, atol=1e-4)
+
+
+def test_a_motion_is_the_same_alone_and_among_longer_ones(flat_run):
+    prior = flat.FlatPrior.load(flat_run)
+    noise = torch.randn(2, 32, 22, 3, generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(32)[None] < torch.tensor([[20], [32]])
+    states = torch.randn(2, 3, STATE, generator=torch.Generator().manual_seed(1))
+    words = torch.ones(2, 3, dtype=torch.bool)
+    asked = {"guidance": 2.0, "steps": 3}
+    together = consensus.made_by_consensus(prior, (states, words), noise, mask, **asked)
+    alone = consensus.made_by_consensus(
+        prior, (states[:1], words[:1]), noise[:1, :20], mask[:1, :20], **asked
+    )
+    assert torch.allclose(together[0, :20], alone[0], atol=1e-4)
+    assert not torch.allclose(together[1, :20], alone[0], atol=1e-2)
 
 
 def test_the_2d_model_learns_and_makes_3d_motion(train: Train, flat_run, tmp_path):

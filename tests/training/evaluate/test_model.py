@@ -119,6 +119,28 @@ def test_models_stand_side_by_side_and_parts_can_be_left_out(train: Train, small
     assert data["settings"]["split of the captions"] == "val" and "camera" not in data["settings"]
 
 
+def test_a_2d_model_stands_beside_by_the_consensus_of_its_views(
+    train: Train, small, pack_file, asked, tmp_path
+):
+    import torch
+
+    from videomdm.model.checkpoint import save_model
+    from videomdm.model.denoiser import Denoiser, DenoiserConfig
+    from videomdm_training.baselines.flat import FILE, WIDTH
+
+    torch.manual_seed(0)
+    network = Denoiser(DenoiserConfig(features=WIDTH, width=16, layers=1, heads=2, hidden=16))
+    (tmp_path / "run").mkdir()
+    save_model(tmp_path / "run" / FILE, network, {"diffusion_steps": 50})
+    words = ("--part", "words", "--beside", tmp_path / "run")
+    train("evaluate", small, pack_file, "-o", tmp_path / "out", *words, *asked)
+    (section,) = json.loads((tmp_path / "out" / "evaluation.json").read_text())["sections"]
+    assert list(section["columns"]) == ["real", "half of the real", small.name, "run, consensus"]
+    figures = section["columns"]["run, consensus"]
+    assert figures.keys() == section["columns"][small.name].keys()
+    assert all(math.isfinite(figure["mean"]) for figure in figures.values())
+
+
 def test_other_ways_to_lift_can_be_measured(train: Train, small, pack_file, tmp_path):
     ways = ("--lift", "steps=2", "--lift", "samples=1", "--lift", "fit.observed=0.05")
     train(

@@ -23,6 +23,7 @@ from ..commands import options
 @options.config
 @options.overrides
 @options.time_limit
+@options.role
 def flat(
     data: tuple[str, ...],
     folder: Path,
@@ -30,6 +31,7 @@ def flat(
     config: Path | None,
     overrides: tuple[str, ...],
     time_limit: float,
+    role: str,
 ) -> None:
     """Train a model of 2D motion on the keypoints of PACK's training segments; goes on where it stopped."""
     from videomdm.model.checkpoint import load_model
@@ -49,7 +51,7 @@ def flat(
     device = engine.fabric_for(settings.engine).device
     words = CaptionTable()
     sources = [DataSource.parse(text) for text in data]
-    mixture = gather(sources, lifter, words, FitConfig(), device, None)
+    mixture = gather(sources, lifter, words, FitConfig(), device, None if role == "all" else role)
     words.encode(text_encoder(), device)
     store_config(settings, folder / "config.json")
     outcome = fit_flat(mixture.training, words, settings, folder)

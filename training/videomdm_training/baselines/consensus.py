@@ -33,46 +33,77 @@ def azimuths(views: int) -> Tensor:
 
 
 def view(points: Tensor, azimuth: Tensor) -> Tensor:
-    """(V, T, 44) flat views of points (T, 22, 3)."""
-    return project_flat(points.expand(len(azimuth), *points.shape), azimuth).flatten(2)
+    """Flat views (N, V, T, 44) of points (N, T, 22, 3) from V sides."""
+    V = len(azimuth)
+    seen = project_flat(points.repeat_interleave(V, 0), azimuth.repeat(len(points)))
+    return seen.flatten(2).unflatten(0, (len(points), V))
 
 
 def triangulate(views: Tensor, azimuth: Tensor) -> Tensor:
-    """The points (T, 22, 3) whose :func:`view` comes closest to ``views`` (V, T, 44), by least squares."""
+    """The points (N, T, 22, 3) whose :func:`view` comes closest to ``views`` (N, V, T, 44), by least squares."""
     flat = views.unflatten(-1, (JOINTS, 2))
     right = torch.stack([azimuth.cos(), -azimuth.sin()], -1)  # over x and z
-    normal = right.T @ right
-    side = torch.einsum("va,vtj->tja", right, flat[..., 0])
-    plane = torch.linalg.solve(normal, side.reshape(-1, 2).T).T.reshape(*side.shape)
-    return torch.stack([plane[..., 0], flat[..., 1].mean(0), plane[..., 1]], -1)
+    side = torch.einsum("va,nvtj->ntja", right, flat[..., 0])
+    plane = side @ torch.linalg.inv(right.T @ right)
+    return torch.stack([plane[..., 0], flat[..., 1].mean(1), plane[..., 1]], -1)
 
 
 def agreeing(denoise: Denoise, azimuth: Tensor) -> Denoise:
-    """``denoise`` of V views at once, its x0 made views of one 3D motion."""
+    """``denoise`` of rows N * V, the views of N motions one after the other, its x0 made views of one 3D motion."""
 
     def agree(x: Tensor, t: Tensor) -> Tensor:
-        return view(triangulate(denoise(x, t).float(), azimuth), azimuth)
+        views = denoise(x, t).float().unflatten(0, (-1, len(azimuth)))
+        return view(triangulate(views, azimuth), azimuth).flatten(0, 1)
 
     return agree
+
+
+def made_by_consensus(
+    prior: FlatPrior,
+    text: tuple[Tensor, Tensor],
+    noise: Tensor,
+    mask: Tensor,
+    *,
+    guidance: float,
+    steps: int,
+    views: int = VIEWS,
+) -> Tensor:
+    """Joints (N, T, 22, 3), metres, up to where they stand, from 3D noise (N, T, 22, 3) under a frame mask (N, T).
+
+    text: states (N, L, W) of the captions and their mask (N, L).
+    """
+    azimuth = azimuths(views).to(noise.device)
+    states, text_mask, frames = (rows.repeat_interleave(views, 0) for rows in (*text, mask))
+    denoise = agreeing(text_guided(prior.network, states, text_mask, guidance, frames), azimuth)
+    made = ddim(denoise, view(noise, azimuth).flatten(0, 1), prior.schedule, steps)
+    return SPREAD * triangulate(made.unflatten(0, (-1, views)), azimuth)
+
+
+def stand(joints: Tensor) -> Tensor:
+    """Joints (T, 22, 3) facing +Z above the origin, with the floor where the lower foot mostly is."""
+    joints, _ = canonicalise(joints)
+    lowest = joints[:, list(CONTACT_JOINTS), 1].amin(1)
+    joints[..., 1] -= torch.quantile(lowest, 0.2)
+    return joints
 
 
 def generate(prior: FlatPrior, request: TextRequest, views: int = VIEWS) -> list[Motion]:
     """Motions of a prompt, as the pipeline's ``generate`` makes them of a 3D model: facing +Z, on the floor."""
     request.check()
     device = prior.network.write.weight.device
-    azimuth = azimuths(views).to(device)
-    states, mask = (part.to(device) for part in text_encoder()([request.prompt]))
+    states, text_mask = (part.to(device) for part in text_encoder()([request.prompt]))
     frames = round(request.seconds * FPS)
     padded = -(-frames // prior.network.config.patch) * prior.network.config.patch
-    guided = agreeing(text_guided(prior.network, states, mask, request.guidance), azimuth)
+    mask = torch.ones(1, padded, dtype=torch.bool, device=device)
     motions = []
     for sample in range(request.samples):
         generator = torch.Generator().manual_seed(request.seed + 1_000_003 * sample)
-        noise = view(torch.randn(padded, JOINTS, 3, generator=generator).to(device), azimuth)
-        made = ddim(guided, noise, prior.schedule, request.steps)
-        joints, _ = canonicalise(SPREAD * triangulate(made, azimuth)[:frames])
-        lowest = joints[:, list(CONTACT_JOINTS), 1].amin(1)
-        joints[..., 1] -= torch.quantile(lowest, 0.2)
+        noise = torch.randn(1, padded, JOINTS, 3, generator=generator).to(device)
+        made = made_by_consensus(
+            prior, (states, text_mask), noise, mask,
+            guidance=request.guidance, steps=request.steps, views=views,
+        )  # fmt: skip
+        joints = stand(made[0, :frames])
         facts = {"kind": "consensus", "views": views, "seed": request.seed, "guidance": request.guidance}
         motions.append(Motion(joints.cpu().numpy(), FPS, caption=request.prompt, provenance=facts))
     return motions

@@ -19,9 +19,7 @@ from . import options
 @options.config
 @options.overrides
 @options.time_limit
-@click.option(
-    "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
-)
+@options.role
 @click.option(
     "--cache",
     "cache_folder",

@@ -24,6 +24,9 @@ time_limit = click.option(
     show_default=True,
     help="Save and stop after so many seconds; 0: never.",
 )
+role = click.option(
+    "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
+)
 licence = click.option(
     "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
 )

@@ -33,7 +33,7 @@ from ..commands import options
     "--beside",
     multiple=True,
     metavar="MODEL",
-    help="Another model beside it in the table of words to motion.",
+    help="Another model beside it in the table of words to motion; a run folder of `train flat` will do.",
 )
 @click.option(
     "--split",

@@ -21,6 +21,7 @@ from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
+from ..baselines.flat import FILE, FlatPrior
 from ..datasets.pack import Pack, Segment
 from ..sources import usable
 from ..views import CameraConfig, DetectorConfig
@@ -41,7 +42,8 @@ class EvaluationSettings:
     """What to measure, and on what.
 
     parts:        of ``PARTS``.
-    beside:       further models (names or folders) for a column each in the table of words to motion.
+    beside:       further models (names or folders) for a column each in the table of words to motion; runs of
+                  `train flat` are asked by consensus of several views.
     split:        where the lifted clips and the captions of words to motion are from.
     limit:        clips in each part; 0 takes 128 for the lifter, 20 for the prior, and the whole split for words.
     replications: of words to motion.
@@ -82,7 +84,9 @@ def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
         facts |= {"camera": _told(CameraConfig()), "detector": _told(DetectorConfig())}
     if "words" in settings.parts:
         evaluator = FrozenEvaluator.load(settings.evaluator)
-        models = _with_names(pipeline, [Pipeline.load(name) for name in settings.beside])
+        models: dict[str, Pipeline | FlatPrior] = {pipeline.info.name: pipeline}
+        for name in settings.beside:
+            _add(models, *_beside(name, pipeline.device))
         words = WordsSettings(settings.replications, seed)
         chosen = _held_out(data, settings.split, limit, seed)
         sections.append(words_section(models, data, chosen, evaluator, words))
@@ -105,15 +109,20 @@ def _held_out(data: Pack, split: str, count: int, seed: int) -> list[Segment]:
     return [segments[i] for i in order[: count or None]]
 
 
-def _with_names(first: Pipeline, others: Sequence[Pipeline]) -> dict[str, Pipeline]:
-    """Models by name, a number behind those of the same name."""
-    named: dict[str, Pipeline] = {}
-    for pipeline in (first, *others):
-        name, number = pipeline.info.name, 2
-        while name in named:
-            name, number = f"{pipeline.info.name} ({number})", number + 1
-        named[name] = pipeline
-    return named
+def _beside(model: str, device: torch.device) -> tuple[str, Pipeline | FlatPrior]:
+    """A model by name or folder, or the 2D model of a run folder; and what it is called."""
+    if (Path(model) / FILE).is_file():
+        return f"{Path(model).resolve().name}, consensus", FlatPrior.load(Path(model), device)
+    pipeline = Pipeline.load(model)
+    return pipeline.info.name, pipeline
+
+
+def _add(models: dict[str, Pipeline | FlatPrior], name: str, model: Pipeline | FlatPrior) -> None:
+    """By its name, with a number behind it where the name is taken."""
+    free, number = name, 2
+    while free in models:
+        free, number = f"{name} ({number})", number + 1
+    models[free] = model
 
 
 def lifter_section(

@@ -18,6 +18,7 @@ from videomdm.errors import UserError
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
+from ..baselines.flat import FlatPrior
 from ..datasets.pack import Pack, Segment
 from ..sources import joints
 from . import physical
@@ -26,7 +27,7 @@ from .evaluator import FrozenEvaluator
 from .figures import Figure, Section, summarise
 from .manifold import NEIGHBOURS, precision_recall
 from .retrieval import BATCH, TOP, multimodal_distance, r_precision
-from .sampling import Sampler, SamplingSettings
+from .sampling import Sampler, SamplingSettings, sampler_for
 from .variety import PAIRS, diversity, multimodality
 
 FEWEST = 4  # clips, so that each half of the real ones has a covariance
@@ -75,7 +76,7 @@ class HeldOut:
 
 
 def words_section(
-    models: Mapping[str, Pipeline],
+    models: Mapping[str, Pipeline | FlatPrior],
     data: Pack,
     segments: Sequence[Segment],
     evaluator: FrozenEvaluator,
@@ -94,8 +95,9 @@ def words_section(
     }
     total = len(models) * settings.replications * len(segments)
     with tqdm(total=total, desc="words to motion", unit="clip") as bar:
-        for name, pipeline in models.items():
-            columns[name] = _model(pipeline, real, evaluator, settings, bar.update)
+        for name, model in models.items():
+            sampler = sampler_for(model, real.captions, settings.sampling)
+            columns[name] = _model(sampler, real, evaluator, settings, bar.update)
     notes = (
         f"{len(segments)} real motions and as many made from their captions, each as long as the captioned one; "
         f"embeddings are unit vectors of {real.motions.shape[1]} numbers.  FID grows with the noise of so few "
@@ -150,15 +152,13 @@ def _physical(positions: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def _model(
-    pipeline: Pipeline,
+    sampler: Sampler,
     real: HeldOut,
     evaluator: FrozenEvaluator,
     settings: WordsSettings,
     done: Callable[[int], object],
 ) -> dict[str, Figure]:
-    sampler = Sampler(pipeline, real.captions, settings.sampling)
-    longest = min(round(pipeline.info.max_seconds * FPS), pipeline.denoiser.config.max_frames)
-    lengths = [min(len(motion), longest) for motion in real.positions]
+    lengths = [min(len(motion), sampler.longest) for motion in real.positions]
     rows: list[dict[str, float]] = []
     before: np.ndarray | None = None
     for replication in range(settings.replications):

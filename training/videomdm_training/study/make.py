@@ -16,7 +16,7 @@ from videomdm.motion.clip import FPS, write_atomically
 from videomdm.pipeline import Pipeline
 
 from ..datasets.pack import Pack, Segment
-from ..evaluate.sampling import Sampler, SamplingSettings
+from ..evaluate.sampling import ModelSampler, SamplingSettings
 from ..sheet import PROMPTS
 from ..sources import joints, usable
 from .files import Key, Pair, write_key
@@ -119,6 +119,6 @@ def _recorded(tasks: Sequence[_Task]) -> list[np.ndarray]:
 
 
 def _made(pipeline: Pipeline, tasks: Sequence[_Task], seed: int) -> list[np.ndarray]:
-    sampler = Sampler(pipeline, [task.caption for task in tasks], SamplingSettings())
+    sampler = ModelSampler(pipeline, [task.caption for task in tasks], SamplingSettings())
     with tqdm(total=len(tasks), desc=pipeline.info.name, unit="clip") as bar:
         return sampler([t.caption for t in tasks], [t.frames for t in tasks], seed, bar.update)
