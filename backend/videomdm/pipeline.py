@@ -40,7 +40,7 @@ class TextRequest:
 
     seconds:  length of the clip.
     seed:     the same seed, prompt and model give the same motion.
-    guidance: classifier-free guidance scale; 1 follows the prompt least, 2.5 is usual.
+    guidance: classifier-free guidance scale; 0 ignores the prompt, 1 follows it as training did, 2.5 is usual.
     steps:    denoising steps, at most the model's own.
     samples:  how many takes to make at once.
     """
@@ -112,7 +112,7 @@ class Pipeline:
         self.lifter = lifter
         self.mean = mean
         self.std = std
-        self.schedule = cosine(steps)
+        self.schedule = cosine(steps).to(mean.device)
         self.info = info
         self.device = mean.device
         self.encoder = text_encoder("cpu")
@@ -209,6 +209,7 @@ class Pipeline:
         return Motion(positions.cpu().numpy(), FPS, caption=request.prompt, provenance=provenance)
 
     def _text(self, prompt: str, samples: int) -> tuple[Tensor, Tensor]:
+        self.encoder.check(prompt)
         states, mask = self.encoder([prompt] * samples)
         return states.to(self.device), mask.to(self.device)
 
@@ -237,12 +238,12 @@ def on_floor(features: Tensor) -> Tensor:
 
 
 def _reporting(progress: Progress | None, motions: Callable[[Tensor], list[Motion]]) -> Callback | None:
-    """A sampler's callback that reports each step with a preview of its x0 estimate."""
+    """A sampler's callback that reports each step with a preview of the first sample's x0 estimate."""
     if progress is None:
         return None
 
     def callback(step: Step) -> None:
         done = step.index + 1
-        progress(done / step.count, f"denoising {done}/{step.count}", motions(step.denoised)[0])
+        progress(done / step.count, f"denoising {done}/{step.count}", motions(step.denoised[:1])[0])
 
     return callback

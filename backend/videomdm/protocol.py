@@ -279,17 +279,24 @@ Request = Hello | TextJob | LiftJob | Cancel | FetchTake | ListTakes | Ping
 Event = Welcome | Accepted | Progress | Result | Failed | Cancelled | Takes | Pong
 
 
+_KEYPOINTS = ("points", "confidence", "fps", "width", "height", "source", "provenance")
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """What a job asks for beside its keypoints, by the names of ``pipeline.TextRequest`` and ``LiftRequest``."""
+    others = (*_KEYPOINTS, "model", "job")
+    return {name: getattr(job, name) for name in job.__struct_fields__ if name not in others}
+
+
+def keypoints_of(job: LiftJob) -> dict[str, Any]:
+    """The keypoints of a job, by the names of ``videomdm.keypoints`` ``Keypoints``."""
+    return {name: getattr(job, name) for name in _KEYPOINTS}
+
+
 def check_job(job: Job) -> None:
     """Raise UserError unless the job keeps the limits of ``videomdm.limits``."""
     if isinstance(job, TextJob):
-        limits.check_text_request(
-            prompt=job.prompt,
-            seconds=job.seconds,
-            seed=job.seed,
-            guidance=job.guidance,
-            steps=job.steps,
-            samples=job.samples,
-        )
+        limits.check_text_request(**settings_of(job))
         return
     limits.check_prompt(job.prompt, required=False)
     limits.check_sampling(seed=job.seed, guidance=job.guidance, steps=job.steps)

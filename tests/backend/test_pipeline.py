@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from tests.support.models import small_model  # noqa: E402 (after the skip)
 
-from videomdm import lifting  # noqa: E402
+from videomdm import lifting, protocol  # noqa: E402
 from videomdm.camera import orbit, project  # noqa: E402
 from videomdm.camera_fit import intrinsics_guess, to_pixels  # noqa: E402
 from videomdm.errors import Cancelled, UserError  # noqa: E402
@@ -90,7 +90,7 @@ def test_progress_comes_at_every_step_with_a_preview_and_can_cancel(pipeline):
     def progress(fraction, stage, preview):
         seen.append((fraction, stage, len(preview)))
 
-    pipeline.generate(TextRequest("x", seconds=1, steps=5), progress)
+    pipeline.generate(TextRequest("x", seconds=1, steps=5, samples=2), progress)
     assert [s[0] for s in seen] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert all(stage.startswith("denoising") and frames == 20 for _, stage, frames in seen)
 
@@ -115,6 +115,7 @@ def test_progress_comes_at_every_step_with_a_preview_and_can_cancel(pipeline):
     [
         {"prompt": ""},
         {"prompt": "walk " * 2000},
+        {"prompt": "walk " * 47},  # all of it could be sent, but not read
         {"seconds": 0},
         {"seconds": 1e9},
         {"seconds": float("nan")},
@@ -129,6 +130,33 @@ def test_requests_that_cannot_be_met_are_refused_before_any_work(pipeline, chang
     with pytest.raises(UserError) as caught:
         pipeline.generate(replace(TextRequest("a person walks"), **changes))
     assert caught.value.message and caught.value.advice
+
+
+def test_jobs_of_the_wire_ask_for_all_that_requests_hold():
+    seen = footage_of(walking(30))
+    asked = {
+        TextRequest: protocol.settings_of(protocol.TextJob("a person walks")),
+        LiftRequest: {"keypoints": seen, **protocol.settings_of(protocol.LiftJob.of(seen))},
+    }
+    for request, given in asked.items():
+        assert given.keys() == {field.name for field in fields(request)}
+        request(**given).check()
+    again = Keypoints(**protocol.keypoints_of(protocol.LiftJob.of(seen)))
+    assert np.array_equal(again.points, seen.points) and again.source == "walking"
+
+
+def test_the_longest_prompt_that_is_read_is_not_refused(pipeline):
+    assert pipeline.generate(TextRequest("walk " * 46, seconds=1, steps=1))
+    with pytest.raises(UserError, match="46 words"):
+        pipeline.lift(LiftRequest(footage_of(walking(30)), prompt="walk " * 47))
+
+
+def test_previews_are_the_first_sample_on_its_way(pipeline):
+    previews = []
+    request = TextRequest("a person walks", seconds=1, steps=3, samples=2)
+    motions = pipeline.generate(request, lambda _, __, preview: previews.append(preview))
+    assert np.allclose(previews[-1].positions, motions[0].positions, atol=1e-5)
+    assert previews[-1].provenance["sample"] == 0
 
 
 def test_unknown_models_and_devices_are_refused(pipeline, tmp_path: Path):

@@ -30,6 +30,7 @@ class Step:
 
 
 Callback = Callable[[Step], None]
+NoiseSampler = Callable[[int], Tensor]  # the index of a step -> standard normal noise (B, T, D)
 
 
 def spaced_steps(schedule: Schedule, count: int) -> list[int]:
@@ -56,10 +57,15 @@ def ancestral(
     schedule: Schedule,
     steps: int = 50,
     callback: Callback | None = None,
-    generator: torch.Generator | None = None,
+    noise_sampler: NoiseSampler | None = None,
 ) -> Tensor:
-    """Ancestral sampling (DDPM, Ho et al. 2020, posterior variance) from ``noise`` (B, T, D)."""
-    return _sample(denoise, noise, schedule, steps, callback, generator or torch.Generator(noise.device))
+    """Ancestral sampling (DDPM, Ho et al. 2020, posterior variance) from ``noise`` (B, T, D).
+
+    ``noise_sampler`` gives each step its fresh noise; by default it comes from torch's global generator.
+    """
+    return _sample(
+        denoise, noise, schedule, steps, callback, noise_sampler or (lambda _: torch.randn_like(noise))
+    )
 
 
 def _sample(
@@ -68,7 +74,7 @@ def _sample(
     schedule: Schedule,
     steps: int,
     callback: Callback | None,
-    generator: torch.Generator | None,
+    noise_sampler: NoiseSampler | None,
 ) -> Tensor:
     x = noise
     times = spaced_steps(schedule, steps)
@@ -79,14 +85,13 @@ def _sample(
             callback(Step(index, len(times), t, x, x0))
         to = times[index + 1] if index + 1 < len(times) else -1
         to_B = torch.full_like(t_B, to)
-        if generator is None or to < 0:
+        if noise_sampler is None or to < 0:
             x = schedule.step(x, x0, t_B, to_B)
             continue
         # DDIM's eq. 12 with eta 1 is the DDPM posterior between the two chosen steps
-        kept, later = schedule.alpha_bar[t], schedule.alpha_bar[to]
-        variance = ((1 - later) / (1 - kept) * (1 - kept / later)).to(x.device)
-        estimate = (x - kept.sqrt().to(x.device) * x0) / (1 - kept).sqrt().to(x.device)
-        fresh = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-        direction = (1 - later.to(x.device) - variance).clamp(min=0).sqrt() * estimate
-        x = later.sqrt().to(x.device) * x0 + direction + variance.sqrt() * fresh
+        kept, later = (schedule.alpha_bar[step].to(x.device) for step in (t, to))
+        variance = (1 - later) / (1 - kept) * (1 - kept / later)
+        estimate = (x - kept.sqrt() * x0) / (1 - kept).sqrt()
+        direction = (1 - later - variance).clamp(min=0).sqrt() * estimate
+        x = later.sqrt() * x0 + direction + variance.sqrt() * noise_sampler(index)
     return x

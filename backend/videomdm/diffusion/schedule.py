@@ -22,6 +22,10 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.alpha_bar)
 
+    def to(self, device: torch.device) -> Schedule:
+        """The same numbers on another device, where steps need not fetch them every time."""
+        return Schedule(self.alpha_bar.to(device))
+
     def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise factors of steps ``t`` (B,), each (B, 1, 1)."""
         kept = self.alpha_bar.to(t.device)[t][:, None, None]

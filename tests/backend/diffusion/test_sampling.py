@@ -56,14 +56,28 @@ def test_samplers_draw_from_the_data(cosine, sampler):
     assert abs(drawn.std().item() - SPREAD) < 0.06
 
 
-def test_ancestral_sampling_depends_on_its_generator_only(cosine):
+def test_ancestral_sampling_depends_on_its_noise_sampler_only(cosine):
     noise = torch.zeros(2, 3, 1)
 
     def draw(seed):
         generator = torch.Generator().manual_seed(seed)
-        return sampling.ancestral(gaussian(cosine), noise, cosine, 10, generator=generator)
+        asked = []
+
+        def fresh(step):
+            asked.append(step)
+            return torch.randn(noise.shape, generator=generator)
+
+        drawn = sampling.ancestral(gaussian(cosine), noise, cosine, 10, noise_sampler=fresh)
+        assert asked == list(range(9))  # the last step adds none
+        return drawn
 
     assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
+
+
+def test_ancestral_sampling_is_not_the_same_every_time_by_itself(cosine):
+    noise = torch.zeros(1, 3, 1)
+    once, again = (sampling.ancestral(gaussian(cosine), noise, cosine, 5) for _ in range(2))
+    assert not torch.equal(once, again)
 
 
 def test_callbacks_see_every_step_and_can_stop(cosine):
