@@ -97,6 +97,10 @@ def test_a_motion_is_the_same_alone_and_among_longer_ones(flat_run):
     )
     assert torch.allclose(together[0, :20], alone[0], atol=1e-4)
     assert not torch.allclose(together[1, :20], alone[0], atol=1e-2)
+    other = consensus.made_by_consensus(
+        prior, (states, words), noise, mask, noise_sampler=lambda _: noise.flip(1), **asked
+    )
+    assert other.shape == together.shape and not torch.allclose(other, together, atol=1e-2)
 
 
 def test_the_2d_model_learns_and_makes_3d_motion(train: Train, flat_run, tmp_path):

@@ -165,12 +165,41 @@ def test_other_ways_to_lift_can_be_measured(train: Train, small, pack_file, tmp_
     assert "speed" in result.output
 
 
+def test_other_ways_to_sample_can_be_measured(train: Train, small, pack_file, asked, tmp_path):
+    ways = ("--part", "words", "--sample", "sampler=ancestral", "--sample", "steps=4", *asked)
+    told = []
+    for name in ("once", "again"):
+        train("evaluate", small, pack_file, "-o", tmp_path / name, *ways)
+        told.append((tmp_path / name / "evaluation.json").read_bytes())
+    assert told[0] == told[1]
+    settings = json.loads(told[0])["settings"]
+    assert (settings["sampler"], settings["denoising steps"], settings["guidance"]) == ("ancestral", 4, 2.5)
+    for wrong in ("sampler=euler", "steps=0", "guidance=-1", "eta=1"):
+        result = train("evaluate", small, pack_file, "--sample", wrong, status=2)
+        assert wrong.partition("=")[0] in result.output.replace("guidance scale", "guidance")
+
+
+def test_noise_of_a_motion_does_not_depend_on_what_is_made_with_it():
+    import torch
+
+    from videomdm_training.evaluate.sampling import Noise
+
+    cpu = torch.device("cpu")
+    alone, among = Noise([(3, 1)], (20, 263), cpu), Noise([(3, 0), (3, 1)], (36, 263), cpu)
+    drawn = [alone.first, *(alone(step) for step in range(3))]
+    assert torch.equal(alone.first[0], among.first[1, :20])
+    assert torch.equal(alone(2)[0], among(2)[1, :20])
+    assert all(not torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
+
+
 def test_a_model_without_a_lifter_is_measured_on_what_it_can(train: Train, small, pack_file, asked, tmp_path):
     model = tmp_path / "words"
     model.mkdir()
     shutil.copy(small / "denoiser.safetensors", model)
     result = train("evaluate", model, pack_file, "-o", tmp_path / "out", *asked)
     assert "Words to motion" in result.output and "Lifting" not in result.output
+    refused = train("evaluate", model, pack_file, "-o", tmp_path / "none", "--part", "prior", status=2)
+    assert "no lifter" in refused.output and not (tmp_path / "none").exists()
 
 
 def test_there_must_be_something_to_measure_on(train: Train, small, pack_file, asked, tmp_path):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from videomdm.diffusion.guidance import text_guided
-from videomdm.diffusion.sampling import Denoise, ddim
+from videomdm.diffusion.sampling import Denoise, NoiseSampler, ancestral, ddim
 from videomdm.model.lifter import JOINTS
 from videomdm.model.text import text_encoder
 from videomdm.motion.clip import FPS, Motion
@@ -67,15 +67,27 @@ def made_by_consensus(
     guidance: float,
     steps: int,
     views: int = VIEWS,
+    noise_sampler: NoiseSampler | None = None,
 ) -> Tensor:
     """Joints (N, T, 22, 3), metres, up to where they stand, from 3D noise (N, T, 22, 3) under a frame mask (N, T).
 
     text: states (N, L, W) of the captions and their mask (N, L).
+    noise_sampler: fresh 3D noise (N, T, 22, 3) of each step, for ancestral sampling; without it sampling is DDIM.
     """
     azimuth = azimuths(views).to(noise.device)
     states, text_mask, frames = (rows.repeat_interleave(views, 0) for rows in (*text, mask))
     denoise = agreeing(text_guided(prior.network, states, text_mask, guidance, frames), azimuth)
-    made = ddim(denoise, view(noise, azimuth).flatten(0, 1), prior.schedule, steps)
+
+    def seen(joints: Tensor) -> Tensor:
+        return view(joints, azimuth).flatten(0, 1)
+
+    if noise_sampler is None:
+        made = ddim(denoise, seen(noise), prior.schedule, steps)
+    else:
+        fresh = noise_sampler
+        made = ancestral(
+            denoise, seen(noise), prior.schedule, steps, noise_sampler=lambda step: seen(fresh(step))
+        )
     return SPREAD * triangulate(made.unflatten(0, (-1, views)), azimuth)
 
 

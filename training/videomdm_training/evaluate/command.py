@@ -65,6 +65,13 @@ from ..commands import options
     help="Lift with another setting, such as prior=0.5 or fit.observed=0.02.",
 )
 @click.option(
+    "--sample",
+    "sampling",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Make motions of words with another setting: sampler (ddim or ancestral), steps or guidance.",
+)
+@click.option(
     "--evaluator",
     type=click.Path(path_type=Path),
     help="File of another evaluator than the one that ships with the package.",
@@ -80,6 +87,7 @@ def evaluate(
     limit: int | None,
     seed: int,
     overrides: tuple[str, ...],
+    sampling: tuple[str, ...],
     evaluator: Path | None,
 ) -> None:
     """Measure MODEL (name or folder) on PACK's held-out clips: lifting, lifting with the prior, words to motion."""
@@ -88,10 +96,12 @@ def evaluate(
     from ..configuration import load_config
     from .model import PARTS, EvaluationSettings
     from .model import evaluate as evaluate_model
+    from .sampling import SamplingSettings
 
     lift = load_config(LiftSettings, None, overrides)
+    sample = load_config(SamplingSettings, None, sampling)
     settings = EvaluationSettings(
-        parts or PARTS, beside, split, limit or 0, replications, seed, evaluator, lift
+        parts or PARTS, beside, split, limit or 0, replications, seed, evaluator, lift, sample
     )
     report = evaluate_model(model, pack, settings)
     click.echo(report.markdown())

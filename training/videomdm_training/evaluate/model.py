@@ -49,6 +49,7 @@ class EvaluationSettings:
     replications: of words to motion.
     evaluator:    file of another evaluator than the one that ships with the package.
     lift:         how footage is lifted; its seed and window are the evaluation's and the model's.
+    sampling:     how words become motion.
     """
 
     parts: Sequence[str] = PARTS
@@ -59,14 +60,17 @@ class EvaluationSettings:
     seed: int = 0
     evaluator: Path | None = None
     lift: LiftSettings = field(default_factory=LiftSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
 
 def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
     """Evaluate ``model`` (name or folder) on held-out segments of a pack.
 
-    UserError where there is nothing to evaluate on.
+    UserError where there is nothing to evaluate on.  Of a model without a lifter only words to motion is measured.
     """
     pipeline = Pipeline.load(model)
+    if pipeline.lifter is None and "words" not in settings.parts:
+        raise UserError(f"The model {pipeline.info.name} has no lifter to measure.", "Measure --part words.")
     data = Pack.load(pack)
     seed, limit = settings.seed, settings.limit
     facts: dict[str, Any] = {"model": pipeline.info.name, "data": pack.name, "seed": seed, "limit": limit}
@@ -87,12 +91,12 @@ def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
         models: dict[str, Pipeline | FlatPrior] = {pipeline.info.name: pipeline}
         for name in settings.beside:
             _add(models, *_beside(name, pipeline.device))
-        words = WordsSettings(settings.replications, seed)
+        words = WordsSettings(settings.replications, seed, settings.sampling)
         chosen = _held_out(data, settings.split, limit, seed)
         sections.append(words_section(models, data, chosen, evaluator, words))
         facts |= {"split of the captions": settings.split, "evaluator": f"SHA-256 {evaluator.digest}"}
-    sampling = SamplingSettings()
-    facts |= {"denoising steps": sampling.steps, "guidance": sampling.guidance}
+        facts |= {"sampler": settings.sampling.sampler, "denoising steps": settings.sampling.steps}
+        facts |= {"guidance": settings.sampling.guidance}
     facts |= {"frames per second": FPS, "device": pipeline.device.type}
     return Report(facts, tuple(sections))
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm import limits
 from videomdm.diffusion.guidance import text_guided
-from videomdm.diffusion.sampling import ddim
+from videomdm.diffusion.sampling import ancestral, ddim
 from videomdm.model.lifter import JOINTS
 from videomdm.model.text import TextEncoder, text_encoder
 from videomdm.motion.clip import FPS
@@ -28,10 +30,20 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How a model is asked; the defaults are those of the product."""
+    """How a model is asked; the defaults are those of the product.
 
+    sampler:  "ddim" is deterministic; "ancestral" takes fresh noise in every step, as MDM does.
+    steps:    denoising steps, at most the model's own.
+    guidance: classifier-free guidance scale.
+    """
+
+    sampler: Literal["ddim", "ancestral"] = "ddim"
     steps: int = 20
     guidance: float = 2.5
+
+    def __post_init__(self) -> None:
+        limits.check_steps(self.steps)
+        limits.check_guidance(self.guidance)
 
 
 class Sampler(ABC):
@@ -99,9 +111,12 @@ class ModelSampler(Sampler):
 
     def _answers(self, text: tuple[Tensor, Tensor], mask: Tensor, seeds: Sequence[tuple[int, int]]) -> Tensor:
         model = self.pipeline
-        noise = drawn(seeds, mask.shape[1], model.denoiser.config.features).to(self.device)
+        noise = Noise(seeds, (mask.shape[1], model.denoiser.config.features), self.device)
         denoise = text_guided(model.denoiser, *text, self.settings.guidance, mask)
-        x0 = ddim(denoise, noise, model.schedule, self.settings.steps)
+        if self.settings.sampler == "ancestral":
+            x0 = ancestral(denoise, noise.first, model.schedule, self.settings.steps, noise_sampler=noise)
+        else:
+            x0 = ddim(denoise, noise.first, model.schedule, self.settings.steps)
         return x0.float() * model.std + model.mean
 
     def _joints(self, rows: Tensor) -> Tensor:
@@ -119,9 +134,11 @@ class ConsensusSampler(Sampler):
         self.longest = config.max_frames
 
     def _answers(self, text: tuple[Tensor, Tensor], mask: Tensor, seeds: Sequence[tuple[int, int]]) -> Tensor:
-        noise = drawn(seeds, mask.shape[1], JOINTS * 3).to(self.device).unflatten(2, (JOINTS, 3))
-        asked = self.settings
-        return made_by_consensus(self.prior, text, noise, mask, guidance=asked.guidance, steps=asked.steps)
+        noise, asked = Noise(seeds, (mask.shape[1], JOINTS, 3), self.device), self.settings
+        return made_by_consensus(
+            self.prior, text, noise.first, mask, guidance=asked.guidance, steps=asked.steps,
+            noise_sampler=noise if asked.sampler == "ancestral" else None,
+        )  # fmt: skip
 
     def _joints(self, rows: Tensor) -> Tensor:
         return stand(rows)
@@ -134,12 +151,27 @@ def sampler_for(model: Pipeline | FlatPrior, captions: Sequence[str], settings: 
     return ModelSampler(model, captions, settings)
 
 
-def drawn(seeds: Sequence[tuple[int, int]], T: int, width: int) -> Tensor:
-    """(B, T, width) of standard normal noise, each row of its own seed."""
-    return torch.stack([_noise(seed, T, width) for seed in seeds])
+class Noise:
+    """Standard normal noise (B, ...) of ``shape`` a row, each row from a seed of its own."""
+
+    def __init__(
+        self, seeds: Sequence[tuple[int, int]], shape: tuple[int, ...], device: torch.device
+    ) -> None:
+        self.seeds = seeds
+        self.shape = shape
+        self.device = device
+        self.first = self._drawn(())
+
+    def __call__(self, step: int) -> Tensor:
+        """Fresh noise of a step, as :func:`videomdm.diffusion.sampling.ancestral` asks for it."""
+        return self._drawn((step + 1,))  # a seed that ends in 0 is the same as one without it
+
+    def _drawn(self, step: tuple[int, ...]) -> Tensor:
+        return torch.stack([_noise((*seed, *step), self.shape) for seed in self.seeds]).to(self.device)
 
 
-def _noise(seed: tuple[int, int], T: int, width: int) -> Tensor:
-    """(T, width) of standard normal noise: the first rows are the same whatever T is."""
+def _noise(seed: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+    """Standard normal noise: the first rows are the same however many there are."""
     mixed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    return torch.randn(T, width, generator=torch.Generator().manual_seed(mixed))
+    rows = -(-shape[0] // 16) * 16  # torch draws in blocks of 16, and a last block that is not whole differs
+    return torch.randn((rows, *shape[1:]), generator=torch.Generator().manual_seed(mixed))[: shape[0]]
