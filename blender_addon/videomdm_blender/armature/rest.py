@@ -12,6 +12,7 @@ from videomdm.errors import UserError
 
 from ..retarget.rig import Array, RigRest
 from ..retarget.stance import nearest_axis
+from .skin import low_skin
 
 HIPS_ON_FLOOR = 0.1  # of the rig's height: a rig whose rest pose hangs from the origin, as BVH files have it
 
@@ -55,6 +56,7 @@ def read_rest(armature: bpy.types.Object) -> RigRest:
         floor=_floor(armature, up, heads),
         copies={bone.name: copies for bone in pose if (copies := tuple(_copies(armature, bone)))},
         settings={bone.name: numbers for bone in pose if (numbers := _numbers(bone))},
+        skin=low_skin(armature, up),
     )
 
 

@@ -24,6 +24,7 @@ from .frames import Y, about, cross, dot, inverse, norm, rotate, soft_step, unit
 from .pose import Feet, Ground
 from .rig import Array, Flags
 from .stance import Stance
+from .toes import rolled
 
 ROUNDS = 4
 MUCH, MANY = (
@@ -140,6 +141,9 @@ class _Search:
         self._put()
         self.place = self.point[..., [0, 2]]
         self.floor = self._floor()
+        self.ahead = cross(self.side, Y)
+        self.tip = stance.toe_tips[:, None] * metre
+        self.rolled = np.zeros_like(self.point)
         self.low = (ground.floor + ground.ankle[:, None]) * metre - self.legs.ankle[..., 1]
         self.lifted = upright * ~self.standing / self.legs.upward()
         self.equations, self.diagonal = self._fixed()
@@ -196,7 +200,7 @@ class _Search:
     def error(self) -> Array:
         """(2, T, 3) by how much ankles must be moved."""
         target = np.stack([self.place[..., 0], self.floor + self.floating, self.place[..., 1]], axis=-1)
-        return target - self.point - self.shift
+        return target + self.rolled - self.point - self.shift
 
     def error_angle(self) -> Array:
         """(2, T) degrees by which legs must turn for it."""
@@ -244,7 +248,7 @@ class _Search:
         weight = metric - pitching[..., :, None] * pitching[..., None, :] / pitch_given[..., None, None]
         weight = (rho * self.standing * self.second)[..., None, None] * weight
         flat = np.zeros_like(self.floor)
-        base = np.stack([flat, self.floor, flat], axis=-1) - self.point + missing
+        base = np.stack([flat, self.floor, flat], axis=-1) + self.rolled - self.point + missing
         base = base - lever * np.degrees(self.pitch)[..., None]  # both are counted from none
         found = self.equations.solve(*self._weighed(weight, base))
         self.shift, self.place = found[:, :3], np.stack([found[:, 3:5], found[:, 5:]])
@@ -253,6 +257,7 @@ class _Search:
         self.pitch = np.where(self.rolls, np.clip(np.radians(pitch), -self.raised, PITCHED), 0.0)
         left = left + lever * np.degrees(self.pitch)[..., None]
         self.floating = np.clip(-dot(rising, left) / rise_given, 0.0, FLOATING) * self.standing
+        self.rolled = (rolled(self.floating, self.tip) * self.rolls)[..., None] * self.ahead
         self._put()
 
     def _weighed(self, weight: Array, base: Array) -> tuple[Array, Array]:

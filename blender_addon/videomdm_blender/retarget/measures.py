@@ -22,7 +22,7 @@ class Measures:
     """Of a take, scaled to a body of 1.7 m.
 
     slide:       millimetres a frame by which standing feet move over the ground, 95th percentile.
-    gap:         millimetres between standing feet and the floor, 95th percentile.
+    gap:         millimetres between standing feet, or their toes' tips, and the floor, 95th percentile.
     penetration: millimetres by which heel or ball of a foot is in the floor, 99th percentile of frames.
     jerk:        metres per second cubed, root mean square over hips, knees, ankles and balls of the feet.
     """
@@ -38,13 +38,13 @@ def measure(
 ) -> Measures:
     """Measure a take with these ``feet`` and ``path``, whose feet should stand as ``contacts`` say."""
     scale = HEIGHT / body_height(stance, ground)
-    gaps = [np.zeros(1)]
-    for place, stands, flat in (
-        (feet.ball, contacts.ball, ground.ball),
-        (feet.ankle, contacts.heel & contacts.ball, ground.ankle),
-    ):
-        height = np.abs(place[..., 1] - flat[:, None] - ground.floor)
-        gaps.append(height[stands & contacts.floor])
+    ball, ankle = (
+        np.abs(place[..., 1] - flat[:, None] - ground.floor)
+        for place, flat in ((feet.ball, ground.ball), (feet.ankle, ground.ankle))
+    )
+    tip = np.abs(feet.tip[..., 1] + stance.toe_tips[:, 1:] - ground.ball[:, None] - ground.floor)
+    gaps = [np.zeros(1), np.minimum(ball, tip)[contacts.ball & contacts.floor]]
+    gaps.append(ankle[contacts.heel & contacts.ball & contacts.floor])
     depth = np.maximum(-feet.clearance(ground).min(axis=(0, 2)), 0.0)
     knee = feet.hip + feet.legs.thigh
     points = np.concatenate([path[None], knee, feet.ankle, feet.ball])
@@ -57,11 +57,15 @@ def measure(
 
 
 def slide(feet: Feet, contacts: Contacts) -> float:
-    """Thousandths of the rig's unit a frame by which standing heels and balls move, 95th percentile."""
-    steps = [np.zeros(1)]
-    for place, stands in ((feet.ball, contacts.ball), (feet.ankle, contacts.heel)):
-        pair = stands[:, 1:] & stands[:, :-1]
-        steps.append(norm(np.diff(place[..., [0, 2]], axis=1))[pair])
+    """Thousandths of the rig's unit a frame by which standing heels and balls move, 95th percentile.
+
+    A foot on its toes stands where these begin or on their tips, whatever stays.
+    """
+    ball, tip, ankle = (
+        norm(np.diff(place[..., [0, 2]], axis=1)) for place in (feet.ball, feet.tip, feet.ankle)
+    )
+    on_ball, on_heel = contacts.stays
+    steps = [np.zeros(1), np.minimum(ball, tip)[on_ball], ankle[on_heel]]
     return 1e3 * quantile(np.concatenate(steps), 0.95)
 
 

@@ -21,7 +21,7 @@ from .pose import Feet, Ground, Pose, leg_hinges
 from .rig import Array, Flags
 from .slots import SIDES
 from .smoothing import average
-from .soles import around, flat_toes, levelled, pitched, standing_turn
+from .soles import around, levelled, pitched, rolled_toes, standing_turn
 from .stance import Stance
 from .two_bone import reach, softened
 
@@ -224,7 +224,7 @@ def _reached(
     way = way * (softened(distance_, far, kept) / np.maximum(distance_, 1e-12))[..., None]
     thigh, shin = reach(legs.thigh, legs.shin, leg_hinges(stance, pose), way)
     turns = dict(pose.turns)
-    toes = flat_toes(feet, ankle, turn, stance, ground)
+    toes = rolled_toes(feet, ankle, turn, stance, ground)
     for number, side in enumerate(SIDES):
         chain = stance.mapping.chain
         turns |= {bone: compose(thigh[number], turns[bone]) for bone in chain(f"{side}_thigh")}

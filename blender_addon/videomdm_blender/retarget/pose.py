@@ -67,6 +67,7 @@ class Feet:
     turn:        (2, T, 4).
     hip:         (2, T, 3) where the legs begin.
     ankle, ball: (2, T, 3).
+    tip:         (2, T, 3) of the toes' sole; the same as ``ball`` where it is unknown.
     legs:        the bones' vectors.
     """
 
@@ -74,6 +75,7 @@ class Feet:
     hip: Array
     ankle: Array
     ball: Array
+    tip: Array
     legs: Legs
 
     @staticmethod
@@ -83,17 +85,28 @@ class Feet:
         hip = pose.path + legs.hip
         ankle = hip + legs.thigh + legs.shin
         turn = np.stack([pose.turns[stance.mapping.first(f"{side}_foot")] for side in SIDES])
-        return Feet(turn, hip, ankle, ankle + legs.sole, legs)
+        ball = ankle + legs.sole
+        return Feet(turn, hip, ankle, ball, ball + _toes(stance, pose), legs)
 
     def moved(self, by: Array) -> Feet:
         """The same feet of a body that is moved by (T, 3)."""
-        return Feet(self.turn, self.hip + by, self.ankle + by, self.ball + by, self.legs)
+        return Feet(self.turn, self.hip + by, self.ankle + by, self.ball + by, self.tip + by, self.legs)
 
     def clearance(self, ground: Ground) -> Array:
         """(2, T, 2) heights above the floor of heel and ball."""
         heel = self.ankle[..., 1] + rotate(self.turn, ground.heel[:, None])[..., 1] - ground.floor
         ball = self.ball[..., 1] - ground.ball[:, None] - ground.floor
         return np.stack([heel, ball], axis=-1)
+
+
+def _toes(stance: Stance, pose: Pose) -> Array:
+    """(2, T, 3) from where the toes begin to their tips."""
+    ahead, below = stance.toe_tips.T[..., None]
+    turns = [
+        pose.turns[(stance.mapping.chain(f"{side}_toe") or stance.mapping.chain(f"{side}_foot"))[0]]
+        for side in SIDES
+    ]
+    return rotate(np.stack(turns), (ahead * stance.feet_forward - below * Y)[:, None])
 
 
 def leg_hinges(stance: Stance, pose: Pose) -> Array:

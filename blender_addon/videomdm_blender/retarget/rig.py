@@ -34,6 +34,7 @@ class RigRest:
     copies:           bone -> bones whose rotation it copies, with the share (0 to 1) of each; what the
                       constraints of a control rig do.
     settings:         bone -> its custom properties that are numbers.
+    skin:             (K, 3) points of the skin near the floor; none where no skin is known.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class RigRest:
     floor: float | None = None
     copies: AnyMapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
     settings: AnyMapping[str, AnyMapping[str, float]] = field(default_factory=dict)
+    skin: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
     @cached_property
     def _indices(self) -> dict[str, int]:

@@ -7,17 +7,16 @@ import numpy as np
 
 from .contacts import Contacts, runs
 from .fading import FADE, distance, faded, raised
-from .feet import TOE_BEND
 from .frames import Y, about, compose, cross, dot, frame, inverse, mixed, rotate, soft_step, swing, unit
 from .pose import Feet, Ground
 from .rig import Array, Flags
 from .smoothing import fit
 from .stance import Stance
+from .toes import bent_toes
 
 TOLERANCE = 0.0005  # of the leg's length: a foot this deep in the floor is on it
 STEADY = 2.0  # seconds for which a flat foot points one way; if it stands longer it may turn, more slowly
 HALVINGS = 6  # of the range in which the least correction is searched
-TOE_NEAR, TOE_FAR = 0.02, 0.08  # of the leg's length: ball of the foot on the ground, and off it
 
 
 def standing_turn(feet: Feet, contacts: Contacts, stance: Stance, fps: float) -> Array:
@@ -99,15 +98,14 @@ def around(needed: Array, contacts: Contacts, fps: float) -> Array:
     return np.where(contacts.ball, 0.0, np.maximum(raised(needed, FADE / 3, fps) * fade, needed))
 
 
-def flat_toes(feet: Feet, ankle: Array, turn: Array, stance: Stance, ground: Ground) -> Array:
-    """(2, T, 4) toes that go with the foot, but lie flat while the ball of the foot stands and the heel is up."""
+def rolled_toes(feet: Feet, ankle: Array, turn: Array, stance: Stance, ground: Ground) -> Array:
+    """(2, T, 4) toes that go with the foot, but stay out of the floor while the heel is up."""
     forward = stance.feet_forward[:, None]
     sole = rotate(compose(turn, inverse(feet.turn)), feet.legs.sole)
     height = (ankle + sole)[..., 1] - ground.floor - ground.ball[:, None]
-    near = 1.0 - soft_step(height, TOE_NEAR * stance.leg_length, TOE_FAR * stance.leg_length)
     lifted = np.arcsin(np.clip(-rotate(turn, forward)[..., 1], -1.0, 1.0))
     side = rotate(turn, unit(cross(Y, forward)))
-    return compose(about(side, -np.clip(lifted, 0.0, TOE_BEND) * near), turn)
+    return compose(about(side, -bent_toes(lifted, height, stance.toe_tips, stance.leg_length)), turn)
 
 
 def _vector(q: Array) -> Array:

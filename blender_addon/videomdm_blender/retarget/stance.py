@@ -19,6 +19,7 @@ from .rig import IDENTITY, Array, Mapping, RigRest
 from .slots import SIDES
 
 SNAP = np.cos(np.radians(6.0))  # a rig that faces nearly along an axis of its armature faces along it
+WIDE, LONG, THICK = 0.12, 0.4, 0.02  # of the leg's length: half a foot, toes, and what is the sole of them
 TWO_BONES = {"arm": ("upper_arm", "forearm", "hand"), "leg": ("thigh", "shin", "foot")}
 LIMBS = tuple((limb, side) for limb in TWO_BONES for side in SIDES)
 
@@ -131,6 +132,26 @@ class Stance:
     def feet_forward(self) -> Array:
         """(2, 3) the same for both feet."""
         return np.stack([self.foot_forward(side) for side in SIDES])
+
+    @cached_property
+    def toe_tips(self) -> Array:
+        """(2, 2) how far in front of where the toes begin the sole ends, and how far below; zero where unknown."""
+        tips = [self._toe_tip(side) for side in SIDES]
+        return np.stack(tips)
+
+    def _toe_tip(self, side: str) -> Array:
+        """(2,) the same of one foot, from the skin in front of where the toes begin."""
+        if not (len(self.rest.skin) and self.mapping.chain(f"{side}_toe")):
+            return np.zeros(2)
+        forward, leg = self.foot_forward(side), self.leg_length
+        skin = rotate(self.axes, self.rest.skin) - self.place(f"{side}_toe")
+        ahead, aside = skin @ forward, skin @ cross(Y, forward)
+        toes = skin[(np.abs(aside) < WIDE * leg) & (ahead > 0.0) & (ahead < LONG * leg)]
+        if not len(toes):
+            return np.zeros(2)
+        sole = toes[toes[:, 1] < toes[:, 1].min() + THICK * leg]
+        tip = sole[np.argmax(sole @ forward)]
+        return np.array([tip @ forward, -tip[1]])
 
     def hanging(self, side: str) -> float:
         """How far the arm hangs, 0 (level or above) to 1 (straight down)."""
