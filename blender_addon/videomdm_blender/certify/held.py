@@ -2,8 +2,9 @@
 """Do feet and hands stay where they were asked to be?  Feet while they stand, hands at their targets.  Pure NumPy.
 
 A standing joint is asked to stay over one place of the floor, as high over it as when the rig stands at rest; a
-foot that stands flat also to lie flat and to point where the motion's does.  A hand is asked to be at its place and
-to keep the turn that it has without one.
+foot that stands flat also to lie flat and to point where the motion's does.  Toes stand where they
+begin or on their tips: where they begin beneath the ankle, as on some rigs, no heel can rise without that leaving the
+floor.  A hand is asked to be at its place and to keep the turn that it has without one.
 """
 
 from __future__ import annotations
@@ -53,11 +54,12 @@ def held(
 
     Of feet what the rig adds to the motion's own, whose feet may not stand still either.
     """
-    own = _standing(source, contacts, _heights(source, contacts))
+    own = _standing(source, contacts, _heights(source, contacts), {})
     rig = _standing(
         body.joints,
         contacts,
         {name: body.floor + place[1] - body.sole for name, place in body.resting.items()},
+        body.tips,
     )
     places = [max(_most(rig) - _most(own), 0.0)]
     turns = [max(_most(_tilts(source, body, contacts)) - _most(_own_tilts(source, contacts)), 0.0)]
@@ -69,15 +71,27 @@ def held(
     return {"held_place_mm": MILLIMETRES * max(places), "held_turn_deg": max(turns)}
 
 
-def _standing(joints: AnyMapping[str, Array], contacts: Flags, heights: AnyMapping[str, float]) -> Array:
-    """Metres between standing joints and where they stand: the middle of each stand, at their ``heights``."""
+def _standing(
+    joints: AnyMapping[str, Array],
+    contacts: Flags,
+    heights: AnyMapping[str, float],
+    tips: AnyMapping[str, Array],
+) -> Array:
+    """Metres between standing joints or tips and where they stand: the middle of each stand, at ``heights``."""
     missed = [np.zeros(1)]
     for channel, name in enumerate(f"{side}_{part}" for side in SIDES for part in ("ankle", "foot")):
         for start, end in runs(contacts[:, channel]):
-            path = joints[name][start:end]
-            place = path.mean(axis=0) * (1.0, 0.0, 1.0) + heights[name] * Y
-            missed.append(np.linalg.norm(path - place, axis=-1))
+            missed.append(_missed(joints[name][start:end], heights[name]))
+            if name in tips:
+                missed[-1] = np.minimum(missed[-1], _missed(tips[name][start:end], heights[name]))
     return np.concatenate(missed)
+
+
+def _missed(path: Array, height: float) -> Array:
+    """(T,) metres between a path (T, 3) and its middle at ``height``."""
+    place = path.mean(axis=0) * (1.0, 0.0, 1.0) + height * Y
+    missed: Array = np.linalg.norm(path - place, axis=-1)
+    return missed
 
 
 def _heights(source: AnyMapping[str, Array], contacts: Flags) -> dict[str, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -50,6 +50,8 @@ class Body:
     stretch: (T,) largest share by which a bone is scaled.
     floor:   height of the floor.
     sole:    height of the soles at rest.
+    tips:    name of a foot's joint -> (T, 3) of the tip of its toes, raised by as much as it lies lower at rest; of
+             feet whose skin shows it.
     """
 
     joints: AnyMapping[str, Array]
@@ -59,6 +61,7 @@ class Body:
     floor: float
     sole: float
     fps: float
+    tips: AnyMapping[str, Array] = field(default_factory=dict)
 
 
 def source_joints(motion: Motion) -> dict[str, Array]:
@@ -156,20 +159,29 @@ def stretches(body: Body) -> dict[str, float]:
 def foot_slide(source: AnyMapping[str, Array], body: Body, contacts: Flags) -> dict[str, float]:
     """Millimetres a frame that planted ankles and toes move over the floor, 95 of 100.
 
-    Of the rig what it adds to the motion's own, which is told beside it.
+    Of the rig what it adds to the motion's own, which is told beside it.  Toes are planted where they begin or on
+    their tips, as of ``held``.
     """
     slides: dict[str, list[Array]] = {"rig": [], "source": []}
     for channel, name in enumerate(f"{side}_{part}" for side in SIDES for part in ("ankle", "foot")):
         planted = contacts[1:, channel] & contacts[:-1, channel]
-        for key, joints in (("rig", body.joints), ("source", source)):
-            steps = np.diff(joints[name][:, [0, 2]], axis=0)
-            slides[key].append(np.linalg.norm(steps, axis=-1)[planted])
+        slides["source"].append(_steps(source[name])[planted])
+        steps = _steps(body.joints[name])
+        if name in body.tips:
+            steps = np.minimum(steps, _steps(body.tips[name]))
+        slides["rig"].append(steps[planted])
     found = {key: np.concatenate(parts) for key, parts in slides.items()}
     rig, own = (
         MILLIMETRES * float(np.percentile(found[key], 95)) if len(found[key]) else 0.0
         for key in ("rig", "source")
     )
     return {"slide_mm": max(rig - own, 0.0), "source_slide_mm": own}
+
+
+def _steps(path: Array) -> Array:
+    """(T - 1,) metres over the floor from frame to frame of a path (T, 3)."""
+    steps: Array = np.linalg.norm(np.diff(path[:, [0, 2]], axis=0), axis=-1)
+    return steps
 
 
 def penetration(source: AnyMapping[str, Array], body: Body, contacts: Flags) -> float:

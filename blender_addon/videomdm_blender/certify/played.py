@@ -12,7 +12,7 @@ import numpy.typing as npt
 from videomdm.motion import rotations
 from videomdm.motion.skeleton import JOINT_NAMES
 
-from ..retarget.frames import compose, inverse, rotate
+from ..retarget.frames import Y, compose, inverse, rotate
 from ..retarget.rig import Array, Mapping, RigRest
 from ..retarget.root import leg_length
 from ..retarget.slots import SIDES, SLOTS
@@ -129,7 +129,22 @@ def _body(
         floor=watched.floor,
         sole=watched.sole,
         fps=fps,
+        tips=_tips(watched.stance, scale, joints, turns),
     )
+
+
+def _tips(
+    stance: Stance, scale: float, joints: dict[str, Array], turns: dict[str, Array]
+) -> dict[str, Array]:
+    """The tips of toes, as ``Body`` has them."""
+    tips = {}
+    for side, forward, (ahead, below) in zip(
+        SIDES, stance.feet_forward, stance.toe_tips / scale, strict=True
+    ):
+        if ahead > 0.0:
+            tip = rotate(turns[f"{side}_toe"], ahead * forward - below * Y)
+            tips[f"{side}_foot"] = joints[f"{side}_foot"] + tip + below * Y
+    return tips
 
 
 def _deforming(armature: bpy.types.Object) -> npt.NDArray[np.str_]:

@@ -157,6 +157,21 @@ def test_each_fault_is_found_by_its_measure(
         assert found[key] == pytest.approx(value, rel=0.02)
 
 
+def test_toes_stand_on_their_tips_too_but_tips_must_stay() -> None:
+    motion = BATTERY["squat"]()
+    body = moved(perfect(motion), "left_foot", [0.0, 0.03, 0.0])
+    tip = perfect(motion).joints["left_foot"] + np.array([0.0, 0.0, 0.07])
+    assert measure(motion, replace(body, tips={"left_foot": tip}))["held_place_mm"] == pytest.approx(
+        0.0, abs=1e-3
+    )
+    slides = np.outer(np.arange(len(motion)), [0.0, 0.0, 0.003])
+    slid = replace(moved(body, "left_foot", slides), tips={"left_foot": tip + slides})
+    found = measure(motion, slid)
+    assert found["slide_mm"] == pytest.approx(3.0, rel=0.02) and found["held_place_mm"] > 10.0
+    raised = replace(body, tips={"left_foot": tip + np.array([0.0, 0.02, 0.0])})
+    assert measure(motion, raised)["held_place_mm"] == pytest.approx(20.0)
+
+
 def test_most_limbs_a_little_off_is_a_fault_too() -> None:
     """Under 2 degrees everywhere, but over half a degree in the middle."""
     motion = BATTERY["squat"]()
