@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Toes whose skin is known: their tips stay on the floor as the heel rises, where they begin beneath the ankle, too."""
+"""Toes whose skin is known: their tips stay on the floor as the heel rises, also those beneath the ankle."""
 
 from __future__ import annotations
 
