@@ -48,7 +48,10 @@ class Fates:
 
 
 Engine = Callable[[str, Sequence[Task], int | None, float, Path], Iterator[tuple[Task, dict[str, Any]]]]
-"""What does tasks: (module, tasks, number of workers, seconds a job, folder) -> tasks with their answers."""
+"""What does tasks: (module, tasks, number of workers, seconds a job, folder) -> tasks with their answers.
+
+An answer is that of ``Seat.perform`` with the number of its ``worker``.
+"""
 
 
 def cores() -> int:
@@ -80,7 +83,7 @@ def run(
                 answer = fates.refusal(task) or seat.perform(task.job, limit)
                 if not stop.is_set():
                     fates.note(task, answer)
-                    answers.put((task, answer))
+                    answers.put((task, answer | {"worker": number}))
         except BaseException as error:
             answers.put(error)
         finally:

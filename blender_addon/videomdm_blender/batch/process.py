@@ -75,7 +75,7 @@ class Worker:
                 start_new_session=os.name == "posix",
             )
         threading.Thread(target=self._listen, daemon=True).start()
-        self._ready = False
+        self._ready, self._begun = False, 0
 
     @property
     def pid(self) -> int:
@@ -85,6 +85,7 @@ class Worker:
     def ask(self, job: dict[str, Any], limit: float) -> dict[str, Any]:
         """Have a job done: the worker's answer.  WorkerLost where there is none within ``limit`` seconds."""
         self.wait_until_ready()
+        self._begun = self._log.stat().st_size
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(job) + "\n")
@@ -128,8 +129,9 @@ class Worker:
         return WorkerLost(f"Blender {how}{self._last_words()}.")
 
     def _last_words(self) -> str:
+        """What Blender printed last about this job."""
         with self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - LOG_TAIL))
+            log.seek(max(self._begun, self._log.stat().st_size - LOG_TAIL))
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1].strip().rstrip('.')}" if lines else ""
 

@@ -7,8 +7,9 @@ the folder of results must lie under the same paths on all machines.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from videomdm.errors import UserError
 from .pool import Fates
 from .process import Seat
 from .schedule import Schedule, Task
+
+REACHING = 10.0  # seconds for the cluster to answer; Ray itself would try for many minutes
+CLOSING = 10.0  # seconds for all workers to end; those that have not are ended by Ray
 
 
 def require_ray() -> None:
@@ -36,59 +40,107 @@ def run(
     """Do ``tasks`` on the cluster that RAY_ADDRESS names, else on one of this machine; see ``pool.run``.
 
     count: of workers; None: one for each of the cluster's cores.
+
+    A worker gets a task once Ray has found a place for it: the work goes on with fewer while a cluster is busy or
+    still growing.  UserError where the cluster cannot be reached, or no worker could be started.
     """
     import ray
 
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False)
-    actors: list[Any] = []
+        _connect()
+    seats: dict[int, Any] = {}
+    asked: dict[Any, tuple[int, Task | None]] = {}  # what Ray was asked -> of which seat, and for which task
+    seated: set[int] = set()
     try:
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        # A place that Ray could not fill would wait for ever.
-        places = min(count or cores, cores, len(tasks))
-        actor = ray.remote(num_cpus=1)(Seat)
+        actor = ray.remote(num_cpus=1, max_concurrency=2)(
+            Seat
+        )  # two, so that it can be closed while it works
         schedule, fates = Schedule(tasks), Fates()
-        busy: dict[Any, tuple[int, Any, Task]] = {}
 
-        def sit(number: int) -> Any:
-            seat = actor.remote(module, folder.resolve() / f"worker-{number}")
-            actors.append(seat)
-            return seat
+        def sit(number: int) -> None:
+            seated.discard(number)
+            seats[number] = actor.remote(module, folder.resolve() / f"worker-{number}")
+            asked[seats[number].__ray_ready__.remote()] = number, None
 
-        free = [(number, sit(number)) for number in range(places)]
-        while schedule or busy:
-            while free and (task := schedule.next(free[-1][0])) is not None:
-                if (refused := fates.refusal(task)) is not None:
-                    yield task, refused
-                    continue
-                number, seat = free.pop()
-                busy[seat.perform.remote(task.job, limit)] = (number, seat, task)
-            if not busy:
-                break
-            ready, _ = ray.wait(list(busy), num_returns=1)
-            number, seat, task = busy.pop(ready[0])
-            try:
-                answer = ray.get(ready[0])
-            except ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, UserError):
-                    raise error.cause from error
-                raise
-            except ray.exceptions.RayActorError as error:
-                why = " ".join(str(error).split())[:300]
-                answer = {
-                    "error": [f"Ray lost the worker: {why}", "See Ray's logs.", "crashed"],
-                    "seconds": 0.0,
-                    "start_seconds": 0.0,
-                }
-                seat = sit(number)
-            free.append((number, seat))
-            fates.note(task, answer)
-            yield task, answer
+        for number in range(min(count or cores, len(tasks))):
+            sit(number)
+        while schedule or any(task is not None for _, task in asked.values()):
+            (ready, *_), _ = ray.wait(list(asked), num_returns=1)
+            number, task = asked.pop(ready)
+            answer, why = _outcome(ready)
+            ended: list[tuple[Task, dict[str, Any]]] = []
+            if task is not None:
+                ended.append((task, _lost(why) if why else answer))
+                fates.note(*ended[0])
+            if not why:
+                seated.add(number)
+            elif task is not None:
+                ray.kill(seats[number])
+                sit(number)
+            else:
+                del seats[number]
+                if not seats:
+                    raise UserError(
+                        f"Ray could not start a worker ({why}).",
+                        "See that videomdm[farm] is installed on all of its machines in the same version.",
+                        "no-worker",
+                    )
+            while number in seated and (following := schedule.next(number)) is not None:
+                if (refused := fates.refusal(following)) is None:
+                    asked[seats[number].perform.remote(following.job, limit)] = number, following
+                    break
+                ended.append((following, refused))
+            for done, told in ended:
+                yield done, told | {"worker": number}
     finally:
-        for seat in actors:
-            with suppress(ray.exceptions.RayError):  # it was lost, or is busy: its worker ends with it
-                ray.get(seat.close.remote(), timeout=10.0)
+        if closing := [seats[number].close.remote() for number in seated]:
+            ray.wait(closing, num_returns=len(closing), timeout=CLOSING)
+        for seat in seats.values():
             ray.kill(seat)
         if started:
             ray.shutdown()
+
+
+def _connect() -> None:
+    import ray
+
+    try:
+        host, _, port = os.environ.get("RAY_ADDRESS", "").removeprefix("ray://").rpartition(":")
+        if port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), REACHING).close()
+        ray.init(log_to_driver=False, include_dashboard=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = f" at {host}:{port}" if port.isdigit() else ""
+        raise UserError(
+            f"The Ray cluster{where} cannot be used ({_line(error)}).",
+            "See that it runs and RAY_ADDRESS names it; where it asks for a token, set RAY_AUTH_MODE=token.",
+            "no-cluster",
+        ) from error
+
+
+def _outcome(done: Any) -> tuple[Any, str]:
+    """What Ray was asked for, or why there is nothing; UserError where no worker could do it."""
+    import ray
+
+    try:
+        return ray.get(done), ""
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, UserError):
+            raise error.cause from error
+        raise
+    except ray.exceptions.RayError as error:
+        return None, _line(error)
+
+
+def _lost(why: str) -> dict[str, Any]:
+    return {
+        "error": [f"Ray lost the worker: {why}", "See Ray's logs.", "crashed"],
+        "seconds": 0.0,
+        "start_seconds": 0.0,
+    }
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -120,6 +120,7 @@ def _entry(task: Task, job: BatchJob, answer: dict[str, Any], out: Path) -> dict
         "name": job.name,
         "seconds": answer["seconds"],
         "start_seconds": answer["start_seconds"],
+        "worker": answer["worker"],
         "memory_mb": answer.get("memory_mb"),
         "ended": round(time.time(), 3),
     }

@@ -108,19 +108,3 @@ def test_without_ray_the_advice_is_to_install_it(hero: Path, make_clips: Make, t
     make_clips(tmp_path / "clips", "a")
     result = batch(tmp_path / "clips", hero, "-o", tmp_path / "out", "--engine", "ray")
     assert "videomdm[farm]" in str(result.exception) and not (tmp_path / "out").exists()
-
-
-def test_ray_does_the_same_jobs(hero: Path, make_clips: Make, tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed here: pip install 'videomdm[farm]'")
-    clips, out = tmp_path / "clips", tmp_path / "out"
-    make_clips(clips, "a", "b")
-    (tmp_path / "broken.fbx").write_bytes(b"nothing")
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        result = batch(
-            clips, hero, tmp_path / "broken.fbx", "-o", out, "--engine", "ray", "--format", "bvh", "--jobs", 1
-        )
-    finally:
-        ray.shutdown()
-    assert result.exit_code == 1 and "2 done, 0 skipped, 2 failed" in result.output, result.output
-    assert sorted(path.name for path in (out / "hero").iterdir()) == ["a.bvh", "b.bvh"]
