@@ -7,7 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm_training.clips import Clips  # noqa: E402 (after the skip)
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402 (after the skip)
+
+from videomdm_training.clips import Clips  # noqa: E402
 
 LENGTHS = torch.tensor([23, 40, 8, 61, 4, 37])
 
@@ -61,3 +63,20 @@ def test_a_batch_holds_clips_of_similar_length():
 def test_the_same_generator_draws_the_same():
     first, second = (clips().draw(20, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
+
+
+class NoDoubles(TorchDispatchMode):
+    """Refuses double precision, as Apple's GPUs do."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        assert not (isinstance(result, torch.Tensor) and result.dtype == torch.float64), function
+        return result
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 0.0, 2.0, 4.0, 1.0, 0.0])])
+def test_clips_can_live_on_devices_without_double_precision(weights):
+    with NoDoubles():
+        data, generator = clips(weights), torch.Generator().manual_seed(0)
+        batch = data.batch(data.draw(4, generator), crop=16, generator=generator)
+    assert batch.lengths.max() <= 16 and data.weights.dtype == torch.float32

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from videomdm.motion.representation import decode, encode  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
 from videomdm_training import engine, sources  # noqa: E402
 from videomdm_training.captions import CaptionTable  # noqa: E402
-from videomdm_training.configuration import load_config, resolved  # noqa: E402
+from videomdm_training.configuration import load_config, resolved, time_left  # noqa: E402
 from videomdm_training.datasets.pack import Pack  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
 from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, VideoMDM, fit  # noqa: E402
@@ -238,6 +239,24 @@ def test_the_command_stops_at_its_time_limit_and_goes_on(train: Train, pack_file
     result = train(*words, settings=settings)
     assert "finished after step 6" in result.output
     assert [row["step"] for row in log(tmp_path / "run")] == [2, 4, 6]
+
+
+def test_a_run_is_not_gone_on_with_by_another_network(train: Train, run_folder, pack_file, lifter_file):
+    before = {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file()}
+    words = ("fit", pack_file, "-o", run_folder, "--lifter", lifter_file)
+    for wrong, told in (
+        ("sizes.width=64", "sizes.width=32, not 64"),
+        ("engine.optimiser=adamw", "not adamw"),
+    ):
+        assert told in train(*words, settings=(*SMALL, wrong), status=2).output
+    assert {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file()} == before
+
+
+def test_a_time_limit_counts_from_the_start_of_the_command():
+    limited = replace(SETTINGS, engine=replace(SETTINGS.engine, time_limit=100.0))
+    assert 88 < time_left(limited, time.monotonic() - 10).engine.time_limit < 91
+    assert 0 < time_left(limited, time.monotonic() - 200).engine.time_limit < 1  # at least one step
+    assert time_left(SETTINGS, time.monotonic() - 10) == SETTINGS
 
 
 def test_a_configuration_file_and_its_overrides(tmp_path):

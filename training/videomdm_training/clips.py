@@ -51,8 +51,7 @@ class Clips:
         self.multiple = multiple
         order = torch.argsort(lengths, stable=True)
         self.order = order
-        drawn = torch.ones_like(lengths, dtype=torch.float64) if weights is None else weights.double()
-        self.weights = drawn.float()
+        self.weights = torch.ones(len(lengths), device=lengths.device) if weights is None else weights.float()
         self.sorted_weights = self.weights[order]
         self.window = min(window, len(lengths))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import tomllib
 import typing
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from videomdm.errors import UserError
+from videomdm.model.registry import CONFIG
 from videomdm.motion.clip import write_atomically
 
 C = TypeVar("C")
@@ -77,12 +79,59 @@ def _over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def load_run_config(kind: type[C], path: Path | None, overrides: Sequence[str], time_limit: float) -> C:
-    """The configuration of a run, of a class with an ``engine``; ``time_limit`` in seconds counts unless it is 0."""
+def load_run_config(
+    kind: type[C], path: Path | None, overrides: Sequence[str], time_limit: float, folder: Path
+) -> C:
+    """The configuration of a run in ``folder``, of a class with an ``engine``.
+
+    ``time_limit`` in seconds counts unless it is 0.  UserError where a run with another network or optimiser lies in
+    ``folder``: before anything is made for it, or written there.
+    """
     settings: Any = load_config(kind, path, overrides)
     if time_limit:
         settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
+    _refuse_other_network(folder, resolved(settings))
     return cast(C, settings)
+
+
+def time_left(settings: C, begun: float) -> C:
+    """The same configuration, its time limit less what has passed since ``begun`` (``time.monotonic()``)."""
+    changed: Any = settings
+    if changed.engine.time_limit:
+        left = max(1e-3, changed.engine.time_limit - (time.monotonic() - begun))
+        changed = replace(changed, engine=replace(changed.engine, time_limit=left))
+    return cast(C, changed)
+
+
+def _refuse_other_network(folder: Path, settings: dict[str, Any]) -> None:
+    from .engine import STATE
+
+    if not (folder / STATE).is_file():
+        return
+    try:
+        before = _network(json.loads((folder / CONFIG).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # not there, or damaged: the state tells whether it fits
+    told = [
+        f"{name}={before[name]}, not {value}"
+        for name, value in _network(settings).items()
+        if name in before and before[name] != value
+    ]
+    if told:
+        raise UserError(
+            f"The run in {folder} has {'; '.join(told)}.",
+            "Go on with the settings that it was started with, or choose another folder.",
+        )
+
+
+def _network(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without which a state cannot be gone on with, by their full names."""
+    sizes = {
+        f"{section}.{name}": value
+        for section in ("sizes", "adapter")
+        for name, value in settings.get(section, {}).items()
+    }
+    return sizes | {"engine.optimiser": settings["engine"]["optimiser"]}
 
 
 def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:

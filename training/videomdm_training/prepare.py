@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -34,6 +35,7 @@ from .datasets.report import Report
 from .datasets.takes import Options
 
 _AHEAD = 8  # takes read ahead for each worker
+_MOST_JOBS = 61 if sys.platform == "win32" else 256  # so many processes Windows can wait for
 
 
 @click.command()
@@ -101,7 +103,7 @@ def prepare(
         raise UserError(f"{source} is no folder.", "Give the folder that holds the data set.")
     kind = detect(source) if kind == "auto" else kind
     if kind == "cmu":
-        result = prepare_pack(source, out, jobs or os.cpu_count() or 1)
+        result = prepare_pack(source, out, min(jobs or os.cpu_count() or 1, _MOST_JOBS))
     else:
         result = prepare_set(kind, source, out, Options(captions, body_models, caption, teacher_part))
     report = report or out.with_name(f"{out.stem}.report.json")

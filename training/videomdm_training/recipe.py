@@ -72,6 +72,9 @@ def base(
         )
         if not teacher.is_file():
             return
+        if time_limit and time.monotonic() >= deadline:  # the next stage begins with minutes of preparing
+            click.echo("the lifter is finished; run the same command to go on")
+            return
     config = RECIPES / "base.toml"
     settings = load_config(FitConfig, config, stages["fit"])
     state = folder / "run" / STATE

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -40,12 +41,13 @@ def flat(
 
     from .. import engine
     from ..captions import CaptionTable
-    from ..configuration import load_run_config, store_config
+    from ..configuration import load_run_config, store_config, time_left
     from ..fit import FitConfig
     from ..mixture import DataSource, gather
     from .flat import FILE, FlatConfig, fit_flat
 
-    settings = load_run_config(FlatConfig, config, overrides, time_limit)
+    begun = time.monotonic()
+    settings = load_run_config(FlatConfig, config, overrides, time_limit, folder)
     lifter = load_model(lifter_file, Lifter).network
     assert isinstance(lifter, Lifter)
     device = engine.fabric_for(settings.engine).device
@@ -54,7 +56,7 @@ def flat(
     mixture = gather(sources, lifter, words, FitConfig(), device, None if role == "all" else role)
     words.encode(text_encoder(), device)
     store_config(settings, folder / "config.json")
-    outcome = fit_flat(mixture.training, words, settings, folder)
+    outcome = fit_flat(mixture.training, words, time_left(settings, begun), folder)
     click.echo(outcome.said(folder / FILE))
 
 

@@ -72,7 +72,7 @@ def fit_flat(data: Supervision, captions: CaptionTable, config: FlatConfig, fold
     """Train on the keypoints of ``data``; writes ``flat.safetensors`` at every stop."""
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
-    schedule = cosine(config.diffusion_steps)
+    schedule = cosine(config.diffusion_steps).to(fabric.device)
 
     def losses(network: nn.Module, _: int, generator: torch.Generator) -> dict[str, Tensor]:
         batch = data.clips.batch(data.clips.draw(config.batch, generator))
@@ -112,9 +112,8 @@ class FlatPrior:
         assert isinstance(file.network, Denoiser)
         if file.network.config.features != WIDTH:
             raise UserError(f"{path} is no model of 2D motion.", "Train one with `videomdm train flat`.")
-        return cls(
-            file.network.requires_grad_(False), cosine(int(file.meta.get("diffusion_steps", 50))), file.meta
-        )
+        schedule = cosine(int(file.meta.get("diffusion_steps", 50)))
+        return cls(file.network.requires_grad_(False), schedule.to(torch.device(device)), file.meta)
 
     def distil(
         self,

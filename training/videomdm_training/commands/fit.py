@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -56,12 +57,13 @@ def fit(
     from .. import engine
     from ..cache import Cache
     from ..captions import CaptionTable
-    from ..configuration import load_run_config, store_config
+    from ..configuration import load_run_config, store_config, time_left
     from ..fit import FitConfig
     from ..fit import fit as fit_denoiser
     from ..mixture import DataSource, gather
 
-    settings = load_run_config(FitConfig, config, overrides, time_limit)
+    begun = time.monotonic()
+    settings = load_run_config(FitConfig, config, overrides, time_limit, folder)
     teacher = load_model(lifter_file, Lifter).network
     assert isinstance(teacher, Lifter)
     device = engine.fabric_for(settings.engine).device
@@ -80,6 +82,7 @@ def fit(
         "data": mixture.credit,
         "max_seconds": 10.0,
     }
+    settings = time_left(settings, begun)
     outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
     if outcome.finished and cache_folder is None:
         cache.remove()

@@ -25,7 +25,7 @@ def lifter(
     from ..datasets.pack import Pack
     from ..teacher.fit_lifter import LifterFitConfig, fit_lifter
 
-    settings = load_run_config(LifterFitConfig, config, overrides, time_limit)
+    settings = load_run_config(LifterFitConfig, config, overrides, time_limit, folder)
     data = Pack.load(pack)
     device = engine.fabric_for(settings.engine).device
     clips = sources.position_clips(data, data.select("train", "teacher"), device)

@@ -19,10 +19,10 @@ overrides = click.option(
 )
 time_limit = click.option(
     "--time-limit",
-    type=float,
+    type=click.FloatRange(min=0.0),
     default=0.0,
     show_default=True,
-    help="Save and stop after so many seconds; 0: never.",
+    help="Save and stop after so many seconds, but not before the first step; 0: never.",
 )
 role = click.option(
     "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."

@@ -130,7 +130,7 @@ def evaluator(
     from .evaluator import FrozenEvaluator
     from .fit_evaluator import NAME, EvaluatorConfig, fit_evaluator, held_out_r_precision
 
-    settings = load_run_config(EvaluatorConfig, config, overrides, time_limit)
+    settings = load_run_config(EvaluatorConfig, config, overrides, time_limit, folder)
     data = Pack.load(pack)
     store_config(settings, folder / "config.json")
     facts: dict[str, object] = {"licence": licence, "data": data.notes.get("credit", "")}

@@ -58,8 +58,8 @@ def finetune(
     from .material import gather
     from .store import store, write_card
 
-    settings = load_run_config(FinetuneConfig, config, overrides, time_limit)
     folder = folder or user_models() / data.resolve().name
+    settings = load_run_config(FinetuneConfig, config, overrides, time_limit, folder)
     base = Base.load(base_name)
     refuse_other_run(folder, base, settings)
     material = gather(data, base, settings)

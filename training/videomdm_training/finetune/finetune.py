@@ -169,7 +169,7 @@ def finetune(
     """
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
-    schedule = cosine(base.diffusion_steps)
+    schedule = cosine(base.diffusion_steps).to(fabric.device)
     normalisation = base.normalisation.to(fabric.device)
     network = base.network.to(fabric.device)
     frozen = copy.deepcopy(network).eval().requires_grad_(False)
