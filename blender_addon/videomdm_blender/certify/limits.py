@@ -38,7 +38,8 @@ LIMITS = (
     Limit("slide_mm", "slide mm", 2.0, 2, "planted feet, millimetres a frame, 95 of 100"),
     Limit("penetration_mm", "floor mm", 15.0, 1, "soles and joints under the floor, the worst"),
     Limit("root_path_mm", "path mm", 60.0, 1, "the hips' way over the floor, the worst"),
-    Limit("collision_mm", "torso mm", 30.0, 1, "forearms in the torso, the worst"),
+    Limit("collision_mm", "torso mm", 30.0, 1, "arms, hands and legs in the torso, the worst"),
+    Limit("limbs_crossing_mm", "limbs mm", 30.0, 1, "arms, hands and legs in each other, the worst"),
     Limit("jitter_ratio", "jitter", 1.3, 2, "jerk against that of the motion"),
 )
 ROUND_TRIP = (

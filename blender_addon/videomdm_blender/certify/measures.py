@@ -21,7 +21,7 @@ from ..retarget.frames import Y, dot, rotate, unit
 from ..retarget.reference import joint
 from ..retarget.rig import Array, Flags
 from ..retarget.slots import SIDES
-from .capsules import depth_in_torso
+from .capsules import IN_LIMBS, IN_TORSO, added_depth, capsules, pointing
 from .held import MILLIMETRES, Hold, held
 from .twist import twist_excess, twist_jump
 
@@ -87,7 +87,7 @@ def measure(motion: Motion, body: Body, holds: Sequence[Hold] = ()) -> dict[str,
         **foot_slide(source, body, contacts),
         "penetration_mm": penetration(source, body, contacts),
         "root_path_mm": root_path(source, body),
-        "collision_mm": collision(source, body),
+        **collisions(source, body),
         "jitter_ratio": jitter(source, body, motion.fps, free),
     }
 
@@ -217,10 +217,14 @@ def root_path(source: AnyMapping[str, Array], body: Body) -> float:
     return MILLIMETRES * float(np.linalg.norm(ways[0] - ways[1], axis=-1).max())
 
 
-def collision(source: AnyMapping[str, Array], body: Body) -> float:
-    """Millimetres by which forearms are in the torso, beyond what they are on the motion's body; the worst."""
-    rig, motion = depth_in_torso(body.joints), depth_in_torso(source)
-    return MILLIMETRES * float(np.maximum(rig - motion, 0.0).max())
+def collisions(source: AnyMapping[str, Array], body: Body) -> dict[str, float]:
+    """Millimetres by which limbs are in the torso, and in each other, beyond the motion's body; the worst."""
+    rig = capsules(body.joints, pointing(body.joints, body.resting, body.turns))
+    motion = capsules(source, pointing(source, {}, {}))
+    return {
+        "collision_mm": MILLIMETRES * added_depth(rig, motion, IN_TORSO),
+        "limbs_crossing_mm": MILLIMETRES * added_depth(rig, motion, IN_LIMBS),
+    }
 
 
 def jitter(

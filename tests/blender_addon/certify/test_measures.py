@@ -13,7 +13,7 @@ import pytest
 from videomdm.motion import Motion, rotations
 from videomdm.motion.inverse import joint_rotations
 from videomdm_blender.certify.battery import BATTERY
-from videomdm_blender.certify.capsules import segment_distance
+from videomdm_blender.certify.capsules import capsules, depths, pointing, segment_distance
 from videomdm_blender.certify.held import Hold
 from videomdm_blender.certify.layout import lay_out
 from videomdm_blender.certify.limits import LIMITS, broken
@@ -73,6 +73,8 @@ def test_a_perfect_rig_passes(name: str) -> None:
         "end_position_percent",
         "slide_mm",
         "root_path_mm",
+        "collision_mm",
+        "limbs_crossing_mm",
     ):
         assert found[key] == pytest.approx(0.0, abs=1e-4)
     assert found["jitter_ratio"] == pytest.approx(1.0)
@@ -127,6 +129,23 @@ def hugging(body: Body) -> Body:
     )
 
 
+def kneed(body: Body) -> Body:
+    """Its left knee is in the belly."""
+    hips, shoulders = (
+        (body.joints[f"left_{end}"] + body.joints[f"right_{end}"]) / 2 for end in ("hip", "shoulder")
+    )
+    return replace(body, joints={**body.joints, "left_knee": (hips + shoulders) / 2})
+
+
+def crossed(body: Body) -> Body:
+    """Its shins are where those of the other side are."""
+    names = {f"{side}_{end}": f"{other}_{end}" for side, other in (("left", "right"), ("right", "left"))
+             for end in ("knee", "ankle")}  # fmt: skip
+    return replace(
+        body, joints={**body.joints, **{name: body.joints[other] for name, other in names.items()}}
+    )
+
+
 @pytest.mark.parametrize(
     ("fault", "key", "value"),
     [
@@ -144,6 +163,8 @@ def hugging(body: Body) -> Body:
         (lambda body: replace(body, floor=0.03), "penetration_mm", None),
         (lambda body: sliding(body), "root_path_mm", 3.0 * 59),
         (hugging, "collision_mm", None),
+        (kneed, "collision_mm", None),
+        (crossed, "limbs_crossing_mm", None),
         (trembling, "jitter_ratio", None),
     ],
 )  # fmt: skip
@@ -227,6 +248,48 @@ def test_the_size_of_a_step_is_told_at_the_motions_rate() -> None:
     slid = replace(motion, positions=motion.positions + path)
     found = measure(slid, perfect(slid))
     assert found["slide_mm"] == 0.0 and found["source_slide_mm"] == pytest.approx(5.0, rel=1e-3)
+
+
+def arms_at_the_side(turn: float = 0.0) -> Body:
+    """A body with arms that hang, and hands that are turned inwards by so many degrees."""
+    motion = BATTERY["walk"]()
+    body = perfect(motion)
+    count = len(motion)
+    joints, resting, turns = dict(body.joints), dict(body.resting), dict(body.turns)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        for joint_name, down in (("elbow", 0.26), ("wrist", 0.52)):
+            joints[f"{side}_{joint_name}"] = joints[f"{side}_shoulder"] - down * Y
+            resting[f"{side}_{joint_name}"] = resting[f"{side}_shoulder"] - down * Y
+        inwards = rotations.from_axis_angle(np.array([0.0, 0.0, 1.0]), np.array(np.radians(-sign * turn)))
+        turns[f"{side}_hand"] = np.tile(inwards, (count, 1))
+    return replace(body, joints=joints, resting=resting, turns=turns)
+
+
+def test_hands_are_where_they_are_turned_to() -> None:
+    def depth(turn: float) -> float:
+        body = arms_at_the_side(turn)
+        parts = capsules(body.joints, pointing(body.joints, body.resting, body.turns))
+        return float(depths(parts, (("left hand", "left thigh"), ("right hand", "right thigh"))).max())
+
+    assert depth(0.0) < depth(45.0) < depth(90.0) and depth(90.0) > 0.02
+    stretched = pointing(arms_at_the_side().joints, {}, {})["left"]
+    np.testing.assert_allclose(stretched, np.broadcast_to(-Y, stretched.shape), atol=1e-9)
+
+
+def test_what_the_motion_does_to_itself_is_not_the_rigs() -> None:
+    """And what it does with another limb is no excuse."""
+    motion = BATTERY["squat"]()
+    source = hugging(perfect(motion))
+    positions = motion.positions.copy()
+    for name in ("left_elbow", "left_wrist"):
+        positions[:, joint(name)] = source.joints[name]
+    hugs = replace(motion, positions=positions)
+    found = measure(hugs, replace(source, joints=source_joints(hugs)))
+    assert found["collision_mm"] == pytest.approx(0.0, abs=1e-3)
+    mirrored = replace(source, joints=source.joints | {
+        f"right_{end}": source.joints[f"left_{end}"] for end in ("elbow", "wrist")
+    })  # fmt: skip
+    assert measure(hugs, mirrored)["collision_mm"] > 30.0
 
 
 def test_distances_between_segments() -> None:
