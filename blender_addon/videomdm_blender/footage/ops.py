@@ -31,33 +31,22 @@ class VIDEOMDM_OT_lift_footage(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with footage and an armature."""
-        return explained(cls, lambda: _file(context), lambda: active_armature(context))
+        return explained(cls, lambda: chosen_file(context), lambda: active_armature(context))
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Start it; the take arrives later."""
         scene = context.scene
         assert scene is not None
-        chosen, asked = choices(context), settings(scene)
         try:
-            file = _file(context)
-            if not file.is_file():
-                raise UserError(f"There is no file {file}.", "Choose the footage again.", "no-file")
-            command = find_command(chosen.backend_python)[:-1]  # without the verb "serve"
-            footage = Footage(
-                file=file,
-                video=asked.footage.is_video,
-                start=round(asked.footage.start, 3),
-                length=round(asked.footage.length, 3),
-                person=asked.footage.person,
-                options=_options(asked, chosen),
-            )
+            footage = chosen_footage(context)
+            command = find_command(choices(context).backend_python)[:-1]  # without the verb "serve"
             begin(footage, command, Target.of(scene, active_armature(context)))
         except UserError as error:
             return fail(self, error)
         return {"FINISHED"}
 
 
-def _file(context: bpy.types.Context) -> Path:
+def chosen_file(context: bpy.types.Context) -> Path:
     """The footage; UserError where none is chosen."""
     scene = context.scene
     name = settings(scene).footage.file if scene is not None else ""
@@ -66,7 +55,24 @@ def _file(context: bpy.types.Context) -> Path:
     return Path(bpy.path.abspath(name))
 
 
-def _options(asked: VIDEOMDM_PG_generate, chosen: Choices) -> tuple[str, ...]:
+def chosen_footage(context: bpy.types.Context) -> Footage:
+    """What the panel asks for; UserError where there is no such file."""
+    scene, file = context.scene, chosen_file(context)
+    assert scene is not None
+    if not file.is_file():
+        raise UserError(f"There is no file {file}.", "Choose the footage again.", "no-file")
+    asked = settings(scene)
+    return Footage(
+        file=file,
+        video=asked.footage.is_video,
+        start=round(asked.footage.start, 3),
+        length=round(asked.footage.length, 3),
+        person=asked.footage.person,
+        options=lift_options(asked, choices(context)),
+    )
+
+
+def lift_options(asked: VIDEOMDM_PG_generate, chosen: Choices) -> tuple[str, ...]:
     """The words for ``videomdm lift``: it uses the backend that runs, or loads the model for this once."""
     words = ["--seed", str(asked.seed), "--steps", str(asked.steps), "--guidance", f"{asked.guidance:.3f}"]
     if asked.footage.prompt:

@@ -9,6 +9,9 @@ from ..generate.panel import draw_action
 from ..generate.property_group import settings
 from ..widgets import CATEGORY
 from .ops import VIDEOMDM_OT_lift_footage
+from .points_ops import VIDEOMDM_OT_show_keypoints
+from .points_panel import draw_shown
+from .shown import keypoints_in
 
 
 class VIDEOMDM_PT_footage(bpy.types.Panel):
@@ -21,6 +24,11 @@ class VIDEOMDM_PT_footage(bpy.types.Panel):
     bl_category = CATEGORY
     bl_order = 2
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  # Blender's way
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Not where keypoints have a panel of their own."""
+        return keypoints_in(context.scene) is None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender."""
@@ -37,6 +45,8 @@ class VIDEOMDM_PT_footage(bpy.types.Panel):
             column.prop(footage, "person")
         column.prop(footage, "prompt")
         draw_action(layout, VIDEOMDM_OT_lift_footage.bl_idname, "RENDER_ANIMATION")
+        layout.operator(VIDEOMDM_OT_show_keypoints.bl_idname, icon="ARMATURE_DATA")
+        draw_shown(layout)
 
 
 CLASSES = (VIDEOMDM_PT_footage,)

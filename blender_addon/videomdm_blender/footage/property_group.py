@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings for footage, saved with the scene."""
+"""The settings for footage, saved with the scene, and what is kept with keypoints that are shown."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from videomdm import limits
 
@@ -50,4 +50,52 @@ class VIDEOMDM_PG_footage(bpy.types.PropertyGroup):
         return not self.file.lower().endswith(KEYPOINTS)
 
 
-CLASSES = (VIDEOMDM_PG_footage,)
+def _is_character(group: VIDEOMDM_PG_keypoints, thing: bpy.types.Object) -> bool:
+    return thing.type == "ARMATURE" and not keypoints_group(thing).loaded
+
+
+class VIDEOMDM_PG_keypoints(bpy.types.PropertyGroup):
+    """What an armature whose bones are keypoints knows of them.  Other objects have an empty one."""
+
+    loaded: StringProperty(  # a keypoints file in ASCII; see ``shown.py``
+        name="Keypoints", description="The keypoints as they were detected", options={"HIDDEN"}
+    )
+    character: PointerProperty(
+        name="Character",
+        description="The armature that motion from these keypoints goes to",
+        type=bpy.types.Object,
+        poll=_is_character,
+    )
+    home: PointerProperty(
+        name="Scene", description="The scene from which the keypoints were shown", type=bpy.types.Scene
+    )
+    frames: EnumProperty(
+        name="Frames",
+        description="The frames that the buttons below change",
+        items=[
+            ("CURRENT", "This Frame", "The current frame"),
+            ("KEYS", "Selected Keys", "The frames on which the selected points have selected keys"),
+        ],
+        default="CURRENT",
+    )
+
+
+def keypoints_group(thing: bpy.types.Object) -> VIDEOMDM_PG_keypoints:
+    """What an object knows of keypoints; the add-on must be registered."""
+    found: VIDEOMDM_PG_keypoints = thing.videomdm_keypoints  # type: ignore[attr-defined]  # attach() adds it
+    return found
+
+
+def attach() -> None:
+    """Give every object the group."""
+    bpy.types.Object.videomdm_keypoints = PointerProperty(  # type: ignore[attr-defined]  # a property of ours
+        type=VIDEOMDM_PG_keypoints
+    )
+
+
+def detach() -> None:
+    """Take the group off the objects' type."""
+    del bpy.types.Object.videomdm_keypoints  # type: ignore[attr-defined]  # a property of ours
+
+
+CLASSES = (VIDEOMDM_PG_footage, VIDEOMDM_PG_keypoints)

@@ -44,7 +44,7 @@ class State(Enum):
     WAITING = "Waiting for the backend"
     RUNNING = "Running"
     CANCELLING = "Cancelling"
-    ARRIVED = "The take waits until Blender is free"
+    ARRIVED = "Waiting until Blender is free"
     DONE = "Done"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
@@ -108,6 +108,7 @@ class Job:
     target:  where its first take goes, if anywhere.
     request: what was asked of the model; None where the takes come from the backend's library or from footage.
     stop:    ends it, where that is not done by the backend that Blender is connected to.
+    deliver: puts what has arrived into the file and names it, where that is something else than a take.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Job:
     action: str = ""  # name of the Action that was made
     started: float = field(default_factory=time.monotonic)
     stop: Callable[[], None] | None = None
+    deliver: Callable[[], str] | None = None
 
     @property
     def ended(self) -> bool:
@@ -346,12 +348,18 @@ def receive(job: Job, motions: list[Motion]) -> None:
         job.state = State.ARRIVED
 
 
-def _apply(job: Job) -> None:
-    """The first take becomes an Action and one undo step."""
+def _put_on(job: Job) -> str:
+    """The first take becomes an Action, whose name is returned."""
     assert job.target is not None
+    scene, armature = job.target.find()
+    job.action = apply_take(job.takes[0], scene, armature, job.target.start_frame).action.name
+    return job.action
+
+
+def _apply(job: Job) -> None:
+    """What has arrived goes into the file, in one undo step."""
     try:
-        scene, armature = job.target.find()
-        action = apply_take(job.takes[0], scene, armature, job.target.start_frame).action
+        made = job.deliver() if job.deliver is not None else _put_on(job)
     except UserError as error:
         fail(job, error)
         return
@@ -359,9 +367,8 @@ def _apply(job: Job) -> None:
         log.exception("A take could not be applied")
         fail(job, UserError(f"The take could not be applied: {error}.", "The take is kept.", "internal"))
         return
-    job.action = action.name
     _end(job, State.DONE)
-    push_undo(f"VideoMDM: {action.name}")
+    push_undo(f"VideoMDM: {made}")
 
 
 def push_undo(message: str) -> None:

@@ -13,6 +13,7 @@ from bpy.props import EnumProperty, IntProperty
 from videomdm import limits
 from videomdm.errors import UserError
 
+from ..footage.property_group import keypoints_group
 from . import jobs
 from .property_group import settings
 
@@ -28,6 +29,12 @@ def active_armature(context: bpy.types.Context) -> bpy.types.Object:
     if active is None or active.type != "ARMATURE":
         raise UserError(
             "No armature is active.", "Select the armature that shall move, or its mesh.", "no-armature"
+        )
+    if keypoints_group(active).loaded:
+        raise UserError(
+            f"{active.name} are keypoints of footage, not a character.",
+            "Go back to the scene of your character.",
+            "no-armature",
         )
     return active
 

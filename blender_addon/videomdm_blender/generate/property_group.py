@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 from videomdm import limits, protocol
 
 from ..controls.limb import Controls
-from ..footage.property_group import VIDEOMDM_PG_footage
+from ..footage.property_group import VIDEOMDM_PG_footage, VIDEOMDM_PG_keypoints
 from ..retarget import Options
 from .take_settings import VIDEOMDM_PG_take
 
@@ -134,4 +134,4 @@ def detach() -> None:
     del bpy.types.Scene.videomdm  # type: ignore[attr-defined]  # a property of ours
 
 
-CLASSES = (VIDEOMDM_PG_take, VIDEOMDM_PG_footage, VIDEOMDM_PG_generate)
+CLASSES = (VIDEOMDM_PG_take, VIDEOMDM_PG_footage, VIDEOMDM_PG_keypoints, VIDEOMDM_PG_generate)
