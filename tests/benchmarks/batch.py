@@ -8,16 +8,27 @@ The same jobs are done with 1, 2, 4 ... workers, each time anew.  Printed are, a
   that every worker has work all the time; jobs that reach over these moments count in part;
 * processor: seconds of processor time a job, of all workers.  Where it grows with the number of workers the
   machine's cores get in each other's way (threads that share a core, memory); where only the time by the clock
-  does, something makes workers wait.
+  does, something makes workers wait;
+* at work: the share of the time, from the beginning of the run to its end, in which a worker does jobs, of the
+  laziest and of the busiest one; start: in which their Blenders start, of all; the rest they wait;
+* serial: of all processor time that which only one core can do (G. Amdahl, 1967): what comes before the first
+  worker is started and after the last answer, and all that the supervisor does in between, although that goes on
+  beside the workers: handing out jobs, moving files to their places, writing the report.  By the clock, so that
+  waiting for the disk counts; a machine that does other things too makes it larger than it is.
+
+At the end stands how many times faster that lets many workers be: these jobs, and so many that beginning and end do
+not count.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time, thread_time
+from typing import Any
 
 import click
 from tests.blender_addon.support.walker import walk
@@ -26,20 +37,23 @@ from videomdm.errors import UserError
 from videomdm_blender.batch import pool
 from videomdm_blender.batch.jobs import BatchJob, collect
 from videomdm_blender.batch.run import Ended, execute, plan
+from videomdm_blender.batch.schedule import Task
 from videomdm_blender.batch.shard import Shard
 from videomdm_blender.cli import RIG_SUFFIXES
 
 SECONDS = 4.0  # of a clip that is made here
 COLUMNS = {
     "workers": 7, "clock s": 8, "all, jobs/s": 11, "x all": 6, "busy, jobs/s": 12, "x busy": 6, "start s": 8,
-    "processor s/job": 15,
+    "processor s/job": 15, "at work %": 9, "start %": 7, "serial %": 8,
 }  # fmt: skip
+MANY = (2, 4, 8, 16, 64, 256)
 
 
 @dataclass(frozen=True)
 class Span:
-    """When a job was done, seconds from the beginning of the run."""
+    """When a job was done and by whom, seconds from the beginning of the run."""
 
+    worker: int
     begun: float
     ended: float
     start_seconds: float
@@ -47,12 +61,19 @@ class Span:
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured with a number of workers."""
+    """What was measured with a number of workers.
+
+    processor: seconds of this process and of the workers.
+    around:    seconds by the clock before the first worker is started and after the last answer.
+    between:   seconds that this process is busy in between.
+    """
 
     workers: int
     jobs: int
     clock: float
     processor: float
+    around: float
+    between: float
     spans: tuple[Span, ...]
 
     @property
@@ -73,27 +94,70 @@ class Run:
         )
         return done / (last - first)
 
+    @property
+    def at_work(self) -> list[float]:
+        """Of each worker the share of the time in which it does jobs, the laziest first."""
+        busy = dict.fromkeys((span.worker for span in self.spans), 0.0)
+        for span in self.spans:
+            busy[span.worker] += (span.ended - span.begun) / self.clock
+        return sorted(busy.values())
+
+    @property
+    def starting(self) -> float:
+        """The share of the workers' time in which their Blenders start."""
+        return sum(span.start_seconds for span in self.spans) / (self.workers * self.clock)
+
+    @property
+    def serial(self) -> float:
+        """The share of all work that only one core can do."""
+        return (self.around + self.between) / max(self.processor, self.around + self.between)
+
+    @property
+    def serial_of_many(self) -> float:
+        """The same of so many jobs that the beginning and the end do not count."""
+        return self.between / max(self.processor, self.between)
+
+
+def most(serial: float, workers: int) -> float:
+    """How many times faster than one worker so many can be at most: Amdahl's law."""
+    return 1.0 / (serial + (1.0 - serial) / workers)
+
 
 def measured(jobs: list[BatchJob], workers: int, limit: float) -> Run:
     """Do the jobs once, into a folder that is removed."""
     spans: list[Span] = []
+    handling = 0.0
+    marks: list[float] = []  # when the engine was started, and when it gave its last answer
+
+    def engine(*arguments: Any) -> Iterator[tuple[Task, dict[str, Any]]]:
+        nonlocal handling
+        marks.append(monotonic())
+        threads = process_time() - thread_time()
+        for answer in pool.run(*arguments):
+            at = monotonic()
+            spans.append(_span(answer[1], at - started))
+            yield answer
+            handling += monotonic() - at
+            marks[1:] = [at]
+        handling += process_time() - thread_time() - threads
+
+    def ended(end: Ended) -> None:
+        if end.failed:
+            raise UserError(f"{end.job.clip} on {end.job.rig} failed: {end.entry['message']}", "", "failed")
+
     with tempfile.TemporaryDirectory(prefix="videomdm-batch-") as folder:
         out = Path(folder) / "out"
         used, started = os.times(), monotonic()
-
-        def ended(end: Ended) -> None:
-            if end.failed:
-                raise UserError(
-                    f"{end.job.clip} on {end.job.rig} failed: {end.entry['message']}", "", "failed"
-                )
-            now = monotonic() - started
-            spans.append(Span(now - end.entry["seconds"], now, end.entry["start_seconds"]))
-
         planned = plan(jobs, out, Shard())
-        execute(planned, out, Shard(), engine=pool.run, count=workers, limit=limit, ended=ended)
-        clock, after = monotonic() - started, os.times()
+        execute(planned, out, Shard(), engine=engine, count=workers, limit=limit, ended=ended)
+        stopped, after = monotonic(), os.times()
     processor = sum(after[:4]) - sum(used[:4])
-    return Run(workers, len(jobs), clock, processor, tuple(spans))
+    around = marks[0] - started + stopped - marks[1]
+    return Run(workers, len(jobs), stopped - started, processor, around, handling, tuple(spans))
+
+
+def _span(answer: dict[str, Any], now: float) -> Span:
+    return Span(answer["worker"], now - answer["seconds"], now, answer["start_seconds"])
 
 
 def clips_of(folder: Path, count: int) -> list[Path]:
@@ -136,6 +200,14 @@ def main(rigs: tuple[Path, ...], count: int, workers: str, suffix: str, limit: f
         for number in numbers:
             runs.append(measured(jobs, number, limit))
             click.echo(_row(runs[-1], runs[0]))
+    one = runs[0]
+    click.echo(
+        f"\nserial with {one.workers} workers: {one.around:.2f} s before and after, "
+        f"{1000 * one.between / one.jobs:.1f} ms a job, of {one.processor:.1f} s of processor time"
+    )
+    for what, serial in (("these jobs", one.serial), ("many more", one.serial_of_many)):
+        bounds = ", ".join(f"{most(serial, number):.3g} x with {number}" for number in MANY)
+        click.echo(f"{what}, at most: {bounds}")
 
 
 def _row(run: Run, one: Run) -> str:
@@ -150,6 +222,9 @@ def _row(run: Run, one: Run) -> str:
         f"{busy / alone:.2f}" if busy and alone else "-",
         f"{start:.1f}",
         f"{run.processor / run.jobs:.2f}",
+        "-".join(f"{100 * share:.0f}" for share in dict.fromkeys((run.at_work[0], run.at_work[-1]))),
+        f"{100 * run.starting:.0f}",
+        f"{100 * run.serial:.2f}",
     ]
     return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True))
 
