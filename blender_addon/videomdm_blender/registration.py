@@ -9,9 +9,9 @@ from . import preferences
 from .connection import hub
 from .connection import ops as connection_ops
 from .connection import panel as connection_panel
+from .footage import doubt_ops, overlay, points_ops, points_panel, repair_ops
 from .footage import jobs as footage_jobs
 from .footage import ops as footage_ops
-from .footage import overlay, points_ops, points_panel, repair_ops
 from .footage import panel as footage_panel
 from .footage import property_group as footage_group
 from .generate import jobs, property_group, take_ops, take_panel, takes_panel
@@ -32,6 +32,7 @@ CLASSES: tuple[type, ...] = (
     *footage_ops.CLASSES,
     *points_ops.CLASSES,
     *repair_ops.CLASSES,
+    *doubt_ops.CLASSES,
     *library_ops.CLASSES,
     *mapping_ops.CLASSES,
     *connection_panel.CLASSES,

@@ -57,7 +57,7 @@ def build(keypoints: Keypoints, name: str, video: Path | None) -> bpy.types.Obje
         if video is not None:
             add_video(camera, video, keypoints)
         armature = _armature(scene, keypoints, name)
-        keep(armature, keypoints)
+        keep(scene, armature, keypoints)
         _animate(armature, keypoints)
     except BaseException:
         bpy.data.batch_remove(_everything() - before)

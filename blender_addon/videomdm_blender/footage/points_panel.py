@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import bpy
 
+from ..generate.jobs import State, desk
 from ..generate.panel import draw_action
 from ..widgets import CATEGORY
+from .doubt_ops import VIDEOMDM_OT_next_doubtful
 from .points_ops import (
     VIDEOMDM_OT_close_keypoints,
     VIDEOMDM_OT_lift_keypoints,
@@ -52,6 +54,7 @@ class VIDEOMDM_PT_keypoints(bpy.types.Panel):
         row = column.row(align=True)
         row.operator(VIDEOMDM_OT_swap_keypoints.bl_idname, icon="ARROW_LEFTRIGHT")
         row.operator(VIDEOMDM_OT_restore_keypoints.bl_idname, icon="LOOP_BACK")
+        layout.operator(VIDEOMDM_OT_next_doubtful.bl_idname, icon="NEXT_KEYFRAME")
         point = context.active_pose_bone
         if point is not None and point.id_data == armature and point.get(CONFIDENCE) is not None:
             row = layout.row()
@@ -59,6 +62,9 @@ class VIDEOMDM_PT_keypoints(bpy.types.Panel):
             row.prop(point, f'["{CONFIDENCE}"]', text="", slider=True)
         layout.prop(group, "character", text="", icon="ARMATURE_DATA")
         draw_action(layout, VIDEOMDM_OT_lift_keypoints.bl_idname, "RENDER_ANIMATION")
+        job = desk.current
+        if job is not None and job.state is State.DONE and job.target is not None:
+            layout.label(text=f"{job.action} is on {job.target.name}", icon="CHECKMARK")
         row = layout.row(align=True)
         row.operator(VIDEOMDM_OT_close_keypoints.bl_idname, icon="BACK")
         row.operator(VIDEOMDM_OT_save_keypoints.bl_idname, text="Save…", icon="FILE_TICK")

@@ -44,6 +44,12 @@ class VIDEOMDM_PG_footage(bpy.types.PropertyGroup):
         soft_max=9,
     )
 
+    keypoints: PointerProperty(
+        name="Keypoints",
+        description="The armature of the keypoints that this scene shows",
+        type=bpy.types.Object,
+    )
+
     @property
     def is_video(self) -> bool:
         """Whether people have to be found in it first."""

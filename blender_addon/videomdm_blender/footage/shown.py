@@ -24,6 +24,7 @@ from videomdm.keypoints.layout import NAMES
 
 from ..armature.keys import curves_of
 from ..generate.jobs import Target
+from ..generate.property_group import settings
 from .keys import Keys
 from .property_group import keypoints_group
 
@@ -35,8 +36,9 @@ AGAIN = "Undo, or press Show Keypoints again."
 Curves = Mapping[tuple[str, int], bpy.types.FCurve]  # by data path and index
 
 
-def keep(armature: bpy.types.Object, keypoints: Keypoints) -> None:
-    """Store keypoints with an armature."""
+def keep(scene: bpy.types.Scene, armature: bpy.types.Object, keypoints: Keypoints) -> None:
+    """Store keypoints with an armature, and that a scene shows them."""
+    settings(scene).footage.keypoints = armature
     keypoints_group(armature).loaded = base64.b85encode(zlib.compress(keypoints.to_bytes())).decode()
 
 
@@ -52,12 +54,11 @@ def loaded(armature: bpy.types.Object) -> Keypoints:
 
 
 def keypoints_in(scene: bpy.types.Scene | None) -> bpy.types.Object | None:
-    """The armature of keypoints in a scene, the active one where there are several; None if there is none."""
+    """The armature of keypoints in a scene; None where there is none, or somebody has deleted it."""
     if scene is None:
         return None
-    active = scene.view_layers[0].objects.active
-    candidates = [*([active] if active is not None else []), *scene.objects]
-    return next((o for o in candidates if o.type == "ARMATURE" and keypoints_group(o).loaded), None)
+    armature: bpy.types.Object | None = settings(scene).footage.keypoints
+    return armature if armature is not None and scene.objects.get(armature.name) == armature else None
 
 
 def shown_keypoints(context: bpy.types.Context) -> bpy.types.Object:

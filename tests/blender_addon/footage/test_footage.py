@@ -134,3 +134,56 @@ def test_without_footage_or_a_rig_the_button_says_what_is_missing(bpy: Any, foot
     bpy.context.view_layer.objects.active = None
     with pytest.raises(RuntimeError, match="No armature is active"):
         bpy.ops.videomdm.lift_footage()
+
+
+def test_keypoints_are_shown_edited_and_become_an_action(
+    bpy: Any, verbs: None, footage: Any, mannequin: Any, points: Path, tmp_path: Path
+) -> None:
+    """There and back through the backend's verbs; the edit is in the file that is lifted, and in the one saved."""
+    from videomdm_blender.footage import jobs as footage_jobs
+    from videomdm_blender.footage.shown import keypoints_in
+    from videomdm_blender.generate import jobs
+
+    home, loaded = bpy.context.scene, Keypoints.load(points)
+    home.frame_set(7)
+    footage.file = str(points)
+    assert bpy.ops.videomdm.show_keypoints() == {"FINISHED"}
+    shown_by = jobs.desk.current
+    finish(shown_by)
+    assert shown_by.state is jobs.State.DONE, shown_by.error
+    assert bpy.context.scene.name == "hall keypoints" and not footage_jobs.running
+    assert jobs.desk.notes and "hall.mp4 is not there" in jobs.desk.notes[0]
+    armature = keypoints_in(bpy.context.scene)
+    nose = armature.pose.bones["nose"]
+    nose.location[:2] = (5.0, 6.0)
+    nose.keyframe_insert("location", frame=11)
+
+    assert bpy.ops.videomdm.lift_keypoints() == {"FINISHED"}
+    job = jobs.desk.current
+    given = Keypoints.load(footage_jobs.running[job.id].folder / footage_jobs.POINTS)
+    assert given.points[10, 0].tolist() == [5.0, 6.0] and given.confidence[10, 0] == 1.0
+    assert (given.points[:10] == loaded.points[:10]).all() and (given.points[11:] == loaded.points[11:]).all()
+    assert (given.fps, given.width, given.height, given.source) == (20.0, 640, 480, "hall.mp4")
+    finish(job)
+    assert job.state is jobs.State.DONE, job.error
+    assert bpy.context.scene.name == "hall keypoints"
+    action = mannequin.animation_data.action
+    assert (action.name, action.frame_range[0]) == ("hall", 7.0)
+
+    file = tmp_path / "kept"
+    assert bpy.ops.videomdm.save_keypoints(filepath=str(file)) == {"FINISHED"}
+    assert Keypoints.load(f"{file}.json").to_bytes() == given.to_bytes()
+
+
+def test_keypoints_of_a_broken_file_are_not_shown(
+    bpy: Any, verbs: None, footage: Any, mannequin: Any, tmp_path: Path
+) -> None:
+    from videomdm_blender.generate import jobs
+
+    footage.file = str(tmp_path / "broken.json")
+    Path(footage.file).write_text("[]")
+    bpy.ops.videomdm.show_keypoints()
+    job = jobs.desk.current
+    finish(job)
+    assert job.state is jobs.State.FAILED and "broken.json" in str(job.error)
+    assert len(bpy.data.scenes) == 1 and not bpy.data.actions
