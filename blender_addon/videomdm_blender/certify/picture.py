@@ -25,7 +25,10 @@ from .snapshot import Snapshot
 AZIMUTH, ELEVATION = math.radians(35), math.radians(10)  # from where the camera looks, seen from the front
 PIXELS, MOST = 110, 8000  # a metre, and of the whole picture to a side
 NEARER = 8.0  # metres by which sticks are moved towards the camera
-SKIN, RIG, SOURCE, INK = (0.62, 0.64, 0.68), (0.05, 0.3, 0.75), (0.95, 0.35, 0.0), (0.1, 0.1, 0.12)
+COLOURS = {
+    "skin": (0.62, 0.64, 0.68), "rig": (0.05, 0.3, 0.75), "source": (0.95, 0.35, 0.0), "ink": (0.1, 0.1, 0.12),
+    "ticks": (0.3, 0.0, 0.45), "stands": (0.05, 0.6, 0.2), "slides": (0.85, 0.0, 0.25),
+}  # fmt: skip
 THICK, THIN = 0.022, 0.01  # radii of the sticks, metres
 # The motion's axes (Y up, to the front +Z) in Blender's (Z up, to the front -Y).
 STAND = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]])
@@ -38,8 +41,7 @@ def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
     across, up, away = np.array(turn, float).T
     layout = lay_out([[extent(_points(shot), across, up) for shot in row] for row in rows])
     _camera(scene, turn, layout)
-    materials = {name: _material(name, colour) for name, colour in
-                 (("skin", SKIN), ("rig", RIG), ("source", SOURCE), ("ink", INK))}  # fmt: skip
+    materials = {name: _material(name, colour) for name, colour in COLOURS.items()}
     for row, places, labels in zip(rows, layout.places, layout.labels, strict=True):
         for shot, (x, y), (label_x, label_y) in zip(row, places, labels, strict=True):
             put = _moved(across * x - up * y) @ Matrix(STAND.tolist())
@@ -49,6 +51,8 @@ def overlay(rows: Sequence[Sequence[Snapshot]], path: Path) -> Path:
             near = _moved(away * NEARER)
             _object(scene, _sticks(shot.rig, THICK, materials["rig"]), near @ put)
             _object(scene, _sticks(shot.source, THIN, materials["source"]), near @ near @ put)
+            for name, sticks in (("ticks", shot.ticks), ("stands", shot.stands), ("slides", shot.slides)):
+                _object(scene, _sticks(sticks, THIN, materials[name]), near @ near @ put)
             floor = np.array([[[-0.8, 0, 0], [0.8, 0, 0]], [[0, 0, -0.5], [0, 0, 0.5]]], float)
             _object(scene, _sticks(floor, 0.004, materials["ink"]), put)
             written = across * label_x - up * label_y + away * NEARER

@@ -12,6 +12,12 @@ from .limits import LIMITS, ROUND_TRIP, Limit, broken
 
 BESIDE, MOST_BESIDE = ("changed", "s"), ("0", "")  # titles and limits of what is told beside the measures
 
+LEGEND = (
+    "Orange: the motion. Blue: the rig's joints. Grey: its skin. Violet: where the front of each limb at rest has "
+    "turned; where the two of a limb part, it twists. Crosses on the floor: feet that should stand, green where they "
+    "do, red with their way where they slide by more than a centimetre."
+)
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -134,7 +140,7 @@ def markdown(certificates: Sequence[Certificate], pictures: dict[str, Path]) -> 
         lines += [f"- {fault}" for fault in certificate.faults]
         lines += [""] if certificate.faults else []
         if certificate.rig in pictures:
-            lines += [f"![The motions over the rig]({pictures[certificate.rig].name})", ""]
+            lines += [f"![The motions over the rig]({pictures[certificate.rig].name})", "", LEGEND, ""]
     lines += ["| measure | most | what |", "| --- | --- | --- |"]
     lines += [f"| {limit.title} | {_most(limit)} | {limit.meaning} |" for limit in (*LIMITS, *ROUND_TRIP)]
     lines += [

@@ -15,6 +15,7 @@ from ..retarget.frames import rotate
 from ..retarget.reference import joint
 from ..retarget.rig import Array
 from ..retarget.slots import SIDES
+from .marks import stands, ticks
 from .measures import Body
 from .played import Watched
 
@@ -36,12 +37,18 @@ class Snapshot:
     label:  what is written beside it.
     source: (N, 2, 3) sticks of the motion's skeleton.
     rig:    (M, 2, 3) sticks of the rig's.
+    ticks:  (K, 2, 3) on each limb of the rig one that points where at rest its front is.
+    stands: (L, 2, 3) a cross on the floor where a standing joint of the rig stands.
+    slides: (L, 2, 3) the same of joints that slide, and the way that they take while they stand.
     skin:   meshes with the 4 x 4 matrices that put them there.
     """
 
     label: str
     source: Array
     rig: Array
+    ticks: Array
+    stands: Array
+    slides: Array
     skin: tuple[tuple[bpy.types.Mesh, Array], ...]
 
 
@@ -83,11 +90,15 @@ def _snapshot(
     )
     shift_rig = np.array([-ours[0], -body.floor, -ours[2]])
     shift_source = np.array([-theirs[0], 0.0, -theirs[2]])
+    still, sliding = stands(body, np.asarray(motion.contacts, bool), t)
     return Snapshot(
         label=label,
         source=np.array([(places[parent], places[j]) for j, parent in enumerate(PARENTS) if parent >= 0])
         + shift_source,
         rig=np.array([(own[a], own[b]) for a, b in STICKS if a in own and b in own]) + shift_rig,
+        ticks=ticks(body, t) + shift_rig,
+        stands=still + shift_rig,
+        slides=sliding + shift_rig,
         skin=tuple(_skin(scene, armature, watched, shift_rig)),
     )
 

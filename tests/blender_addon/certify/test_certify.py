@@ -100,11 +100,12 @@ def test_the_picture_shows_both_skeletons_over_the_skin(bpy: Any, answer: dict[s
     image = bpy.data.images.load(str(answer["picture"]))
     pixels = np.empty(4 * image.size[0] * image.size[1], np.float32)
     image.pixels.foreach_get(pixels)
-    red, _, blue = pixels.reshape(-1, 4)[:, :3].T
+    red, green, blue = pixels.reshape(-1, 4)[:, :3].T
     size = len(red)
     bpy.data.images.remove(image)
     assert np.sum((red > 0.4) & (blue < 0.15)) > 0.002 * size, "the motion, orange"
     assert np.sum((blue > 0.3) & (red < 0.15)) > 0.002 * size, "the rig, blue"
+    assert np.sum((green > 0.4) & (red < 0.15) & (blue < 0.3)) > 0.0001 * size, "feet that stand, green"
     assert np.sum((np.abs(red - blue) < 0.1) & (red < 0.7) & (red > 0.15)) > 0.01 * size, "the skin, grey"
 
 

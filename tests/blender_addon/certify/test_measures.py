@@ -17,6 +17,7 @@ from videomdm_blender.certify.capsules import capsules, depths, pointing, segmen
 from videomdm_blender.certify.held import Hold
 from videomdm_blender.certify.layout import lay_out
 from videomdm_blender.certify.limits import LIMITS, broken
+from videomdm_blender.certify.marks import TICKS, stands, ticks
 from videomdm_blender.certify.measures import Body, measure, source_joints
 from videomdm_blender.certify.tracks import FLAT_PITCH, FOOT_LENGTH, TOE_HEIGHT
 from videomdm_blender.retarget.frames import Y, compose, cross, frame, inverse, unit
@@ -290,6 +291,25 @@ def test_what_the_motion_does_to_itself_is_not_the_rigs() -> None:
         f"right_{end}": source.joints[f"left_{end}"] for end in ("elbow", "wrist")
     })  # fmt: skip
     assert measure(hugs, mirrored)["collision_mm"] > 30.0
+
+
+def test_marks_show_what_stands_slides_and_twists() -> None:
+    motion = BATTERY["squat"]()
+    contacts = np.asarray(motion.contacts, bool)
+    body = replace(perfect(motion), floor=0.02)
+    still, slides = stands(body, contacts, 20)
+    assert len(still) == 8 and len(slides) == 0 and still[..., 1] == pytest.approx(0.02)
+    assert np.allclose(still[:2].mean(axis=(0, 1))[[0, 2]], body.joints["left_ankle"][20, [0, 2]])
+    still, slides = stands(sliding(body), contacts, 20)
+    assert len(still) == 0 and len(slides) == 8 + 4 * (len(motion) - 1)
+    tips = {f"{side}_foot": body.joints[f"{side}_foot"] for side in ("left", "right")}
+    still, slides = stands(replace(sliding(body), tips=tips), contacts, 20)
+    assert len(still) == 4, "toes that stand on their tips do not slide"
+    line = np.diff(ticks(body, 20), axis=1)[:, 0]
+    other = np.diff(ticks(twisted(body), 20), axis=1)[:, 0]
+    turned = np.degrees(np.arccos(np.clip(np.sum(line * other, axis=-1) / 0.15**2, -1.0, 1.0)))
+    at = [slot for slot, *_ in TICKS].index("left_thigh")
+    assert turned[at] == pytest.approx(100.0) and np.delete(turned, at) == pytest.approx(0.0, abs=1e-4)
 
 
 def test_distances_between_segments() -> None:
