@@ -298,6 +298,9 @@ def test_the_stored_configuration_is_whole_and_can_be_given_again(run_folder):
         ("loss.low_noise_steps=50", "fewer"),
         ("loss.low_noise_steps=2", "at least 1"),
         ("sizes.patch=3", "divide"),
+        ("sizes.patch=0", "at least 1"),
+        ("sizes.heads=3", "3 heads"),
+        ("sizes.width=30", "multiple of 4"),
         ("engine.steps=0", "at least 1"),
     ],
 )

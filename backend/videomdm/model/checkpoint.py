@@ -87,7 +87,7 @@ def load_model(path: str | os.PathLike[str], kind: type[M], device: torch.device
         network.load_state_dict(
             {k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights.")}
         )
-    except (SafetensorError, RuntimeError, TypeError, ValueError, OSError) as error:
+    except (SafetensorError, RuntimeError, TypeError, ValueError, OSError, UserError) as error:
         raise damaged from error
     if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
         raise damaged

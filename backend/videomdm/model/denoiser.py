@@ -13,14 +13,14 @@ a prediction from pure noise is the same at all times, and "sits down" sits from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..motion.representation import WIDTH
 from .text import STATE
-from .transformer import Trunk, timestep_embedding
+from .transformer import Trunk, check_sizes, timestep_embedding
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class DenoiserConfig:
     hidden: int = 704  # of the gated MLP
     text_width: int = STATE  # so many first columns of the text encoder's token states are read
     max_frames: int = 200
+
+    def __post_init__(self) -> None:
+        check_sizes(**asdict(self))
 
 
 class Denoiser(nn.Module):

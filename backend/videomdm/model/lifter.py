@@ -11,7 +11,7 @@ and the keypoints by least squares.  It serves VideoMDM training as the noisy te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..camera import Camera
 from ..motion.rotations import normalise
-from .transformer import Trunk
+from .transformer import Trunk, check_sizes
 
 JOINTS = 22
 PERSON_SIZE = 0.55  # metres: standard deviation of a standing person's joints about their mean, roughly
@@ -35,6 +35,9 @@ class LifterConfig:
     heads: int = 4
     hidden: int = 384
     max_frames: int = 200
+
+    def __post_init__(self) -> None:
+        check_sizes(**asdict(self))
 
 
 class Lifted(NamedTuple):

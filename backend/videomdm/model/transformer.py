@@ -16,6 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import UserError
+
+
+def check_sizes(**sizes: int) -> None:
+    """UserError unless a network can have these sizes: all of at least 1, and a width that its heads can divide."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise UserError(f"The network's {name} is {size}.", "Give at least 1.")
+    width, heads = sizes["width"], sizes["heads"]
+    if width % (2 * heads) or width % 4:  # rotary positions turn halves of a head, embeddings have quarters
+        raise UserError(
+            f"A network of width {width} cannot have {heads} heads.",
+            "Give a width that is a multiple of 4 and of twice the heads.",
+        )
+
 
 def rotary_table(tokens: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines, each (N, head_width / 2), of rotary positions 0..N-1."""

@@ -137,6 +137,13 @@ def test_model_files_come_back_as_they_went(denoiser, tmp_path: Path):
     assert (info.name, info.fps, info.commercial) == ("m", 20.0, False)
 
 
+@pytest.mark.parametrize("kind", [DenoiserConfig, LifterConfig])
+@pytest.mark.parametrize("wrong", [{"heads": 5}, {"width": 30, "heads": 1}, {"layers": 0}, {"patch": -1}])
+def test_sizes_that_no_network_can_have_are_refused(kind, wrong):
+    with pytest.raises(UserError, match=r"heads|is -?\d+\."):
+        kind(**wrong)
+
+
 def _damaged(good: bytes):
     (length,) = struct.unpack("<Q", good[:8])
     header = json.loads(good[8 : 8 + length])
@@ -156,6 +163,7 @@ def _damaged(good: bytes):
     yield "another network", with_config(kind="lifter")
     yield "other sizes", with_config(sizes=config["sizes"] | {"width": 64})
     yield "unknown sizes", with_config(sizes={"depth": 3})
+    yield "impossible sizes", with_config(sizes=config["sizes"] | {"heads": 5})
     yield "not finite", good[:-4] + struct.pack("<f", float("nan"))
 
 

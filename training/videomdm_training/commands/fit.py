@@ -15,7 +15,11 @@ from . import options
 @click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
 @options.run_folder
 @click.option(
-    "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
+    "--lifter",
+    "lifter_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Model file of the noisy teacher.",
 )
 @options.config
 @options.overrides

@@ -12,10 +12,16 @@ run_folder = click.option(
     "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder."
 )
 config = click.option(
-    "--config", type=click.Path(path_type=Path), help="TOML file; defaults where it is silent."
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file, or the config.json of another run; defaults where it is silent.",
 )
 overrides = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one setting, such as engine.steps=5000; may be given several times.",
 )
 time_limit = click.option(
     "--time-limit",
@@ -25,7 +31,11 @@ time_limit = click.option(
     help="Save and stop after so many seconds, but not before the first step; 0: never.",
 )
 role = click.option(
-    "--role", type=click.Choice(["all", "prior"]), default="all", show_default=True, help="Subjects."
+    "--role",
+    type=click.Choice(["all", "prior"]),
+    default="all",
+    show_default=True,
+    help="Of packs: all subjects, or those only on whose 3D no lifter was trained.",
 )
 licence = click.option(
     "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."

@@ -102,7 +102,7 @@ class FrozenEvaluator:
             )
             normalisation = Normalisation(tensors["mean"], tensors["std"])
             facts = dict(header["facts"])
-        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, UserError) as error:
             raise damaged from error
         if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
             raise damaged

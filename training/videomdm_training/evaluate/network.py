@@ -9,13 +9,14 @@ Shape letters: B batch, T frames, D representation width, N tokens (T / patch), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videomdm.model.transformer import Block, CrossAttention, rotary_table
+from videomdm.errors import UserError
+from videomdm.model.transformer import Block, CrossAttention, check_sizes, rotary_table
 from videomdm.motion.representation import WIDTH
 
 
@@ -37,6 +38,12 @@ class EvaluatorSizes:
     text_width: int = 384  # so many first columns of the text encoder's token states are read
     embedding: int = 64  # E
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        sizes = asdict(self)
+        if not 0 <= sizes.pop("dropout") < 1:
+            raise UserError("sizes.dropout must lie between 0 and 1.", "Change the configuration.")
+        check_sizes(**sizes)
 
 
 class _Encoder(nn.Module):
