@@ -108,7 +108,7 @@ def _planted(
     reason = ""
     if not always:
         left = slide(planted_feet, kept) * HEIGHT / body_height(stance, ground)
-        reason = _objection(before, after, direction, left)
+        reason = _objection(before, after, direction, left if kept.count else np.inf)
     ways = [(path[-1] - path[0]) * (1.0, 0.0, 1.0) / ground.scale for path in (pose.path, planted.path)]
     return planted, ContactReport(
         kept=not reason,

@@ -43,10 +43,15 @@ GAP, FLOATING = 0.004, 0.06  # metres above the floor that are worth a degree of
 RAISED = np.radians(15.0)  # a heel that is up as far as this lets its foot be pitched and leave the floor
 SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this one
 HELD = 5e7  # how stiffly the place of a stand is one place
-GENTLE = 4  # rounds in which stands that turn legs too far may creep and float
-CREEP, CREEPS = 0.035, 1.0  # metres a second at which a foot creeps at most, and the degrees that it costs
-FASTER = 1.2  # of that, from which on a foot is not kept in place
-FLOAT = 0.0015  # metres above the floor that are worth a degree where a stand turns legs too far
+STEPS, COARSE, FINE = (
+    6,
+    0.2,
+    0.04,
+)  # rounds in which stands that turn legs too far may creep at such metres a second
+PRICE = 2.0  # of a step of such a stand, against degrees of a leg squared in a second; more, the longer it is
+OWN = 0.25  # metres a second of the motion's own foot at which steps cost half
+FASTEST = 1.2  # metres a second of a step
+FLOAT = 0.0008  # metres above the floor that are worth a degree where a stand turns legs too far
 LOOSE = 1e-6  # of that: how it is held where the motion has it, lest a place that nothing holds be undefined
 LEAST = 1e-6  # of a tolerance
 
@@ -58,13 +63,13 @@ class Footing:
     shift:  (T, 3) moves the body, in the rig's unit.
     pitch:  (2, T) radians by which heels of feet on their balls are raised further.
     ankle:  (2, T, 3) where ankles of standing feet belong, in the rig's unit.
-    slow:   (2, T) the places of stands creep no faster than they may.
+    moved:  (2, T - 1, 2) by how much the places of stands move from frame to frame, in the rig's unit.
     """
 
     shift: Array
     pitch: Array
     ankle: Array
-    slow: Flags
+    moved: Array
 
 
 def find_footing(
@@ -99,9 +104,10 @@ def find_footing(
             search.own = other / ground.scale
     for _ in range(rounds):
         search.again(search.convex())
-    for _ in range(GENTLE * search.gentle(limit)):
-        search.loosen()
-        search.again(search.convex())
+    if search.gentle(limit):
+        for slow in np.geomspace(COARSE, FINE, STEPS):
+            search.step(slow)
+            search.again(search.convex())
     return search.footing()
 
 
@@ -133,6 +139,7 @@ class _Search:
         self.tolerance, self.gap = PITCH * free, GAP * free
         same = self.standing[:, 1:] & self.standing[:, :-1]
         self.held, self.loose = np.where(same, HELD, 0.0), np.zeros_like(self.standing)
+        self.hurry = _hurry(contacts)
         self.jerk = jerk
         frames = len(own)
         self.shift = np.zeros((frames, 3))
@@ -226,12 +233,17 @@ class _Search:
         self.gap = np.where(self.loose, np.maximum(self.gap, FLOAT), self.gap)
         return True
 
-    def loosen(self) -> None:
-        """Loose stands may creep, at no more than ``CREEP``: what is faster becomes stiffer."""
-        creep = CREEP * self.second
+    def step(self, slow: float) -> None:
+        """Loose stands may go elsewhere at once, where that saves legs more than it costs.
+
+        A step costs hardly more the longer it is, so there are few; most of them are where the motion's own feet
+        move, which makes them cheaper.  What is below ``slow`` (metres a second) is no step but creeping.
+        """
         loose = self.loose[:, 1:] & (self.held > 0.0)
-        cost = (CREEPS / creep) ** 2 * (1.0 + np.minimum(self._speed() ** 4, CAP))
-        self.held = np.where(loose, cost, self.held)
+        way = norm(np.diff(self.place, axis=1))
+        price = PRICE / (1.0 + self.hurry / (OWN * self.second))
+        stiff = price / (((slow * self.second) ** 2 + way**2) * self.second)
+        self.held = np.where(loose, stiff, self.held)
         self.equations, self.diagonal = self._fixed()
 
     def again(self, rho: Array, known: bool = True) -> None:
@@ -291,24 +303,31 @@ class _Search:
         if self.contacts.count:
             means, _ = self.contacts.means(self.place, self.standing)
             self.place = np.where(self.loose[..., None], self.place, means[self.contacts.stands])
+            self._paced()
         error = np.where(self.standing[..., None], self.error(), 0.0)
         return Footing(
             shift=self.shift / self.metre,
             pitch=self.pitch,
             ankle=(self.legs.ankle + self.shift + error) / self.metre,
-            slow=self._slow(),
+            moved=np.where((self.held > 0.0)[..., None], np.diff(self.place, axis=1), 0.0) / self.metre,
         )
 
-    def _slow(self) -> Flags:
-        """(2, T) where places move by no more than ``CREEP``, nearly, to and from a frame."""
-        fast = (self._speed() > FASTER) & (self.held > 0.0)
-        none = np.zeros((2, 1), bool)
-        slow: Flags = ~(np.concatenate([none, fast], axis=1) | np.concatenate([fast, none], axis=1))
-        return slow
+    def _paced(self) -> None:
+        """Steps that would be faster than feet go take a little longer."""
+        for foot, t in np.argwhere((self._speed() > FASTEST) & (self.held > 0.0)):
+            count = int(
+                np.ceil(norm(self.place[foot, t + 1] - self.place[foot, t]) / (FASTEST * self.second))
+            )
+            start, end = t - (count - 1) // 2, t + 1 + count // 2
+            if (self.held[foot, max(start, 0) : end] > 0.0).all() and end < len(self.shift):
+                share = np.linspace(0.0, 1.0, count + 1)[:, None]
+                self.place[foot, start : end + 1] = (1.0 - share) * self.place[
+                    foot, start
+                ] + share * self.place[foot, end]
 
     def _speed(self) -> Array:
-        """(2, T - 1) how fast places are, against ``CREEP``."""
-        return norm(np.diff(self.place, axis=1)) / (CREEP * self.second)
+        """(2, T - 1) metres a second at which places move."""
+        return norm(np.diff(self.place, axis=1)) / self.second
 
 
 class _Legs:
@@ -369,6 +388,17 @@ def _raised(turn: Array, ground: Ground) -> Array:
     back = unit(ground.heel * (1.0, 0.0, 1.0))[:, None]
     angle: Array = np.arcsin(np.clip(rotate(turn, back)[..., 1], -1.0, 1.0))
     return np.maximum(angle, 0.0)
+
+
+def _hurry(contacts: Contacts) -> Array:
+    """(2, T - 1) metres by which the motion's own standing feet move more from frame to frame than on average."""
+    if not contacts.count:
+        return np.zeros(contacts.moved.shape[:2])
+    own = norm(contacts.moved)[..., None]
+    along = contacts.standing & np.concatenate([contacts.standing[:, 1:], np.zeros((2, 1), bool)], axis=1)
+    mean, _ = contacts.means(np.concatenate([own, own[:, -1:]], axis=1), along)
+    hurry: Array = np.maximum(own - mean[contacts.stands[:, :-1]], 0.0)[..., 0]
+    return hurry
 
 
 def _stiffness(tolerance: Array) -> Array:

@@ -33,6 +33,9 @@ UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which th
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 RAISED = 0.1  # the same for one that would be in the floor
 HEIGHTS = 21  # shares of a foot's height that are tried
+CREEP = 0.04  # metres a second at which a foot that is kept in place may move
+TAUT, DESCENT = 20, 0.24  # steps that make feet which cannot be kept in place slide evenly, and their length
+FREE = 0.1  # what evenness between stands counts against that in them
 YIELDS = 0.1  # seconds around in which a foot gives up its height
 STRETCH = 0.995  # share of the leg's length up to which a standing leg may be stretched
 SMOOTH = 6e-10  # seconds to the sixth: steps are smooth above 5 Hz
@@ -74,8 +77,9 @@ def plant(
     target[..., 1] += around(_depth(target, ground) * upright * ~contacts.ball, contacts, fps)
     if np.isfinite(limit):
         full, stood = target, contacts.standing
-        target, contacts = _within(limit, target, moved, contacts, fps)
-        contacts = contacts.only(footing.slow, fps)
+        target = _within(limit, target, moved, contacts, fps)
+        creep = footing.moved + np.diff((target - full)[..., [0, 2]], axis=1)
+        contacts = _still(norm(creep) * fps / ground.scale < CREEP, contacts, fps)
         sunk = np.where(stood, np.maximum(full - target, 0.0)[..., 1], 0.0)
         sunk = np.maximum(sunk, _depth(target, ground) * upright)
         up = lift * raised(sunk.max(axis=0), RAISED, fps)[:, None] * Y
@@ -168,18 +172,44 @@ def _smooth_steps(ankle: Array, contacts: Contacts, smooth: float, fps: float) -
     return np.ascontiguousarray(np.swapaxes(found, 0, 1))
 
 
-def _within(limit: float, ankle: Array, feet: Feet, contacts: Contacts, fps: float) -> tuple[Array, Contacts]:
-    """``ankle`` as far as legs do not turn by more than ``limit`` degrees for it, and which contacts are kept.
+def _still(slow: Flags, contacts: Contacts, fps: float) -> Contacts:
+    """The contacts of feet whose places are ``slow`` (2, T - 1) to and from a frame."""
+    everywhere = np.ones((2, 1), bool)
+    either = contacts.standing[:, 1:] & contacts.standing[:, :-1]
+    slow = slow | ~either
+    still = np.concatenate([everywhere, slow], axis=1) & np.concatenate([slow, everywhere], axis=1)
+    return contacts.only(still, fps)
 
-    Height is given up before place: a foot that floats a little is seen less than one that slides.
+
+def _within(limit: float, ankle: Array, feet: Feet, contacts: Contacts, fps: float) -> Array:
+    """``ankle`` as far as legs do not turn by more than ``limit`` degrees for it.
+
+    Height is given up before place: a foot that floats a little is seen less than one that slides.  Where place
+    must be given up, too, it is by as little from frame to frame as can be.
     """
     wanted = _turned(feet, ankle)
     if np.mean(contacts.standing & (wanted > limit)) < FEW:
         share = np.where(contacts.standing, 1.0, np.minimum(1.0, limit / np.maximum(wanted, 1e-9)))
-    else:
-        ankle = _lower(limit, ankle, feet, fps)
-        share = np.minimum(1.0, limit / np.maximum(_turned(feet, ankle), 1e-9))
-    return feet.ankle + share[..., None] * (ankle - feet.ankle), contacts.only(share == 1.0, fps)
+        return feet.ankle + share[..., None] * (ankle - feet.ankle)
+    ankle = _lower(limit, ankle, feet, fps)
+    stays = np.where(contacts.standing[:, 1:] & contacts.standing[:, :-1], 1.0, FREE)[..., None]
+    found = ahead = _reachable(limit, ankle, feet)
+    none, pace = np.zeros((2, 1, 3)), 1.0
+    for _ in range(TAUT):  # projected gradients, accelerated (Beck and Teboulle 2009)
+        change = DESCENT * stays * np.diff(ahead - ankle, axis=1)
+        step = np.concatenate([change, none], axis=1) - np.concatenate([none, change], axis=1)
+        last, found = found, _reachable(limit, ahead + step, feet)
+        pace, faster = (1.0 + np.sqrt(1.0 + 4.0 * pace**2)) / 2.0, pace - 1.0
+        ahead = found + faster / pace * (found - last)
+    as_high = _lower(limit, np.where([False, True, False], ankle, found), feet, fps)
+    return np.where((_turned(feet, as_high) > limit)[..., None], found, as_high)
+
+
+def _reachable(limit: float, ankle: Array, feet: Feet) -> Array:
+    """``ankle`` (2, T, 3), moved towards where legs have it as far as they would turn by more than ``limit``."""
+    share = np.minimum(1.0, limit / np.maximum(_turned(feet, ankle), 1e-9))
+    reachable: Array = feet.ankle + share[..., None] * (ankle - feet.ankle)
+    return reachable
 
 
 def _lower(limit: float, ankle: Array, feet: Feet, fps: float) -> Array:
