@@ -48,16 +48,18 @@ def test_nothing_else_is_changed_and_a_change_is_told(bpy: Any, answer: dict[str
     assert all(clip["changed"] == [] for clip in answer["clips"].values())
     scene = bpy.context.scene
     armature = next(thing for thing in scene.objects if thing.type == "ARMATURE")
-    bone, other = armature.pose.bones[:2]
+    bone, other, third = armature.pose.bones[:3]
     before = state(scene)
     assert changes(before, state(scene)) == []
     scene.frame_end += 1
     bone.rotation_mode = "XYZ"
     other.constraints.new("COPY_LOCATION")
     bpy.data.actions.new("stray")
+    third.location.x += 0.1
     assert changes(before, state(scene)) == sorted([
         "the scene's frame_end", f"the rotation mode of {bone.name} of {armature.name}",
         f"the constraints of {other.name} of {armature.name}", "the Action stray", "the number of actions",
+        f"the pose of {third.name} of {armature.name}",
     ])  # fmt: skip
     armature.animation_data.action = None
     before = state(scene)
