@@ -50,6 +50,7 @@ def side(point: str) -> str:
 
 def build(keypoints: Keypoints, name: str, video: Path | None) -> bpy.types.Object:
     """Make the scene; returns the armature.  RuntimeError where Blender cannot read the video; nothing is left."""
+    keypoints = Keypoints.from_bytes(keypoints.to_bytes())  # rounded as they are stored
     before = _everything()
     try:
         scene = _scene(keypoints, f"{name} keypoints")

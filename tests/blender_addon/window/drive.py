@@ -23,6 +23,7 @@ from typing import Any
 import addon_utils
 import bpy
 import numpy as np
+from bpy_extras.view3d_utils import location_3d_to_region_2d
 
 EXTENSION = "bl_ext.user_default.videomdm"
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
@@ -175,6 +176,7 @@ def steps() -> Iterator[float]:
     yield from generating()
     yield from changing_the_take()
     yield from mapping()
+    yield from editing_keypoints()
     yield from listing()
 
 
@@ -278,6 +280,51 @@ def mapping() -> Iterator[float]:
     seen["loaded"] = rig().videomdm_mapping.problem == "" and rig().videomdm_mapping.chain("left_hand")
 
 
+def editing_keypoints() -> Iterator[float]:
+    """Points of a figure: one is clicked on, dragged, ignored; all is undone; and back."""
+    from videomdm.keypoints import Keypoints
+    from videomdm.keypoints.layout import COUNT
+    from videomdm_blender.footage import points_ops
+    from videomdm_blender.footage.read import read
+    from videomdm_blender.footage.shown import keypoints_in
+    from videomdm_blender.generate import jobs
+
+    home, point = window().scene, "left_wrist"
+    angles = np.linspace(0.0, 2 * np.pi, COUNT, endpoint=False)
+    ring = np.stack([320 + 200 * np.cos(angles), 240 + 200 * np.sin(angles)], axis=-1).round()
+    figure = Keypoints(ring[None].repeat(10, axis=0), np.full((10, COUNT), 0.6), 25.0, 640, 480)
+    points_ops.arrive(figure, FOLDER / "ring.mp4", home.session_uid, rig().session_uid)
+    jobs.push_undo("VideoMDM: ring keypoints")
+    yield DRAW_SECONDS
+    seen["keypoints"] = [window().scene.name, bpy.context.mode]
+    armature = keypoints_in(window().scene)
+    view = next(region for region in area().regions if region.type == "WINDOW")
+    place = armature.matrix_world @ armature.pose.bones[point].head
+    at = location_3d_to_region_2d(view, area().spaces.active.region_3d, place)
+    x, y = view.x + round(at.x), view.y + round(at.y)
+    for kind, value, dx in (
+        ("MOUSEMOVE", "NOTHING", 0), ("LEFTMOUSE", "PRESS", 0), ("LEFTMOUSE", "RELEASE", 0), ("G", "PRESS", 0),
+        ("G", "RELEASE", 0), ("MOUSEMOVE", "NOTHING", 40), ("LEFTMOUSE", "PRESS", 40), ("LEFTMOUSE", "RELEASE", 40),
+    ):  # fmt: skip
+        window().event_simulate(type=kind, value=value, x=x + dx, y=y)
+        yield 0.3
+    yield DRAW_SECONDS
+    seen["clicked"] = bpy.context.active_pose_bone.name
+    moved = read(keypoints_in(window().scene))
+    seen["dragged"] = int((moved.points != figure.points).any(axis=-1).sum())
+    do("ignore_keypoints")
+    yield DRAW_SECONDS
+    screenshot("11_keypoints")
+    seen["ignored"] = int((read(keypoints_in(window().scene)).confidence == 0).sum())
+    undo()
+    seen["trusted again"] = int((read(keypoints_in(window().scene)).confidence == 1).sum())
+    undo()
+    seen["not dragged"] = read(keypoints_in(window().scene)).to_bytes() == figure.to_bytes()
+    do("close_keypoints")
+    seen["home"] = window().scene.name
+    yield DRAW_SECONDS
+
+
 def listing() -> Iterator[float]:
     """The backend's library, and the preferences."""
     from videomdm_blender.generate import jobs
@@ -285,13 +332,13 @@ def listing() -> Iterator[float]:
     do("list_takes")
     yield from until(lambda: bool(jobs.desk.stored))
     yield DRAW_SECONDS
-    screenshot("11_library")
+    screenshot("12_library")
     do("fetch_take", job=jobs.desk.stored[0].job)
     yield from until(lambda: jobs.desk.current.ended)
     seen["fetched"] = action()
     bpy.ops.preferences.addon_show(module=EXTENSION)
     yield 2 * DRAW_SECONDS
-    screenshot("12_preferences")
+    screenshot("13_preferences")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import pytest
 DRIVE = Path(__file__).with_name("drive.py")
 PICTURES = (
     *("01_off", "02_connected", "03_running", "04_refused", "05_done", "06_settings", "07_applied"),
-    *("08_mapping", "09_wrong_bone", "10_by_hand", "11_library", "12_preferences"),
+    *("08_mapping", "09_wrong_bone", "10_by_hand", "11_keypoints", "12_library", "13_preferences"),
 )
 REFUSALS = {
     "no backend": "no connection to a backend",
@@ -120,6 +120,13 @@ def test_the_sidebar(blender: list[str], package: Path, display: str, puppet: Pa
         "reset": True,
         "other side": ["RightHand"],
         "loaded": ["LeftHand"],
+        "keypoints": ["ring keypoints", "POSE"],
+        "clicked": "left_wrist",
+        "dragged": 1,
+        "ignored": 1,
+        "trusted again": 1,
+        "not dragged": True,
+        "home": "Scene",
         "fetched": "a person walks forward",
     }
     assert not FAULT.search(driven.stdout), driven.stdout  # panels that cannot be drawn only say so there
