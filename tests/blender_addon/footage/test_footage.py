@@ -14,7 +14,8 @@ import pytest
 from tests.blender_addon.conftest import BACKEND_PYTHON
 
 from videomdm.keypoints import Keypoints
-from videomdm.keypoints.layout import COUNT
+from videomdm.keypoints.layout import COUNT, NAMES
+from videomdm.motion.skeleton import JOINT_NAMES
 
 PATIENCE = 240.0  # of a busy machine
 
@@ -187,3 +188,48 @@ def test_keypoints_of_a_broken_file_are_not_shown(
     finish(job)
     assert job.state is jobs.State.FAILED and "broken.json" in str(job.error)
     assert len(bpy.data.scenes) == 1 and not bpy.data.actions
+
+
+def test_the_base_model_follows_an_edit(
+    bpy: Any, addon: None, mannequin: Any, walk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk towards the camera, its right hand dragged over the head from the middle on."""
+    from videomdm_blender.footage import points_ops
+    from videomdm_blender.footage.shown import keypoints_in
+    from videomdm_blender.generate import jobs
+
+    if importlib.util.find_spec("torch") is None or sys.executable != BACKEND_PYTHON:
+        pytest.skip("this environment lifts nothing")
+    monkeypatch.setenv("PATH", f"{Path(BACKEND_PYTHON).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("VIDEOMDM_DATA", str(tmp_path))
+    home = bpy.context.scene
+    home.videomdm.steps = 2
+    points_ops.arrive(filmed(walk.positions), tmp_path / "walk.mp4", home.session_uid, mannequin.session_uid)
+    pose = keypoints_in(bpy.context.scene).pose
+    for frame in range(11, len(walk.positions) + 1):
+        bpy.context.scene.frame_set(frame)
+        shoulder = np.array(pose.bones["right_shoulder"].location[:2])
+        for name, lift in (("right_elbow", 30.0), ("right_wrist", 60.0)):
+            pose.bones[name].location[:2] = shoulder - (3.0, lift)
+            pose.bones[name].keyframe_insert("location", frame=frame)
+    bpy.ops.videomdm.lift_keypoints()
+    job = jobs.desk.current
+    finish(job)
+    assert job.state is jobs.State.DONE, job.error
+    wrist, head = (job.takes[0].motion.positions[:, JOINT_NAMES.index(n), 1] for n in ("right_wrist", "head"))
+    assert wrist[:6].max() < head[:6].min() - 0.3
+    assert (wrist[-6:] > head[-6:]).all()
+
+
+def filmed(positions: np.ndarray) -> Keypoints:
+    """The joints (T, 22, 3) of a figure as a camera 6 m before it sees them, as keypoints of sure points."""
+    distance = 6.0 - positions[..., 2]
+    seen = np.stack(
+        [320 - 640 * positions[..., 0] / distance, 240 - 640 * (positions[..., 1] - 1) / distance], -1
+    )
+    points, sure = np.zeros((len(positions), COUNT, 2)), np.zeros((len(positions), COUNT))
+    for number, name in enumerate(NAMES):
+        joint = "head" if name in ("nose", "left_ear", "right_ear") else name.replace("big_toe", "foot")
+        if joint in JOINT_NAMES:
+            points[:, number], sure[:, number] = seen[:, JOINT_NAMES.index(joint)], 1.0
+    return Keypoints(points, sure, 20.0, 640, 480)
