@@ -52,7 +52,7 @@ PRICE = 2.0  # of a step of such a stand, against degrees of a leg squared in a 
 OWN = 0.25  # metres a second of the motion's own foot at which steps cost half
 FASTEST = 1.2  # metres a second of a step
 FLOAT = 0.0008  # metres above the floor that are worth a degree where a stand turns legs too far
-LOOSE = 1e-6  # of that: how it is held where the motion has it, lest a place that nothing holds be undefined
+LOOSE = 1e-6  # of that: how it is held where body and motion have it, lest a place that nothing holds be undefined
 LEAST = 1e-6  # of a tolerance
 
 
@@ -284,7 +284,7 @@ class _Search:
             diagonal[:, at, :3] -= weight[foot][:, ::2]
             diagonal[:, at, at] += weight[foot][:, ::2, ::2]
             anchor = np.where(self.standing[foot], LOOSE * HELD * self.second, 1.0)
-            right[:, at] += anchor[:, None] * self.point[foot][:, ::2] - pulled[foot][:, ::2]
+            right[:, at] += anchor[:, None] * (self.point[foot] + self.own)[:, ::2] - pulled[foot][:, ::2]
         away = norm((self.shift - self.own)[:, ::2])
         sway = SWAY * self.second * (1.0 + np.minimum((away / FAR) ** 4, CAP))
         diagonal[:, 0, 0] += sway
