@@ -67,6 +67,7 @@ class Work(Verbs):
 
 
 running: dict[str, Work] = {}  # by the id of the job
+edited: set[str] = set()  # ids of the jobs whose keypoints came from this Blender
 
 
 def begin(footage: Footage, command: Sequence[str], target: jobs.Target | None) -> jobs.Job:
@@ -97,7 +98,9 @@ def lift(
     def steps(folder: Path) -> list[Step]:
         return [lifting(keypoints.save(folder / POINTS), folder, options)]
 
-    return _start(Work(command, _take), steps, name, target)
+    job = _start(Work(command, _take), steps, name, target)
+    edited.add(job.id)
+    return job
 
 
 def look() -> bool:

@@ -9,6 +9,7 @@ from ..generate.jobs import State, desk
 from ..generate.panel import draw_action
 from ..widgets import CATEGORY
 from .doubt_ops import VIDEOMDM_OT_next_doubtful
+from .jobs import edited
 from .points_ops import (
     VIDEOMDM_OT_close_keypoints,
     VIDEOMDM_OT_lift_keypoints,
@@ -63,7 +64,7 @@ class VIDEOMDM_PT_keypoints(bpy.types.Panel):
         layout.prop(group, "character", text="", icon="ARMATURE_DATA")
         draw_action(layout, VIDEOMDM_OT_lift_keypoints.bl_idname, "RENDER_ANIMATION")
         job = desk.current
-        if job is not None and job.state is State.DONE and job.target is not None:
+        if job is not None and job.id in edited and job.state is State.DONE and job.target is not None:
             layout.label(text=f"{job.action} is on {job.target.name}", icon="CHECKMARK")
         row = layout.row(align=True)
         row.operator(VIDEOMDM_OT_close_keypoints.bl_idname, icon="BACK")

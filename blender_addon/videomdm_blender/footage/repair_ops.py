@@ -38,11 +38,20 @@ class _Repair(bpy.types.Operator):
             self.change(armature, points, chosen_frames(armature, points, context.scene.frame_current))
         except UserError as error:
             return fail(self, error)
+        redraw(context)
         return {"FINISHED"}
 
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """What the operator is for."""
         raise NotImplementedError
+
+
+def redraw(context: bpy.types.Context) -> None:
+    """Let everything that is open show what curves have become, the slider of confidence too."""
+    if context.view_layer is not None:
+        context.view_layer.update()
+    for area in context.screen.areas if context.screen is not None else ():
+        area.tag_redraw()
 
 
 class VIDEOMDM_OT_ignore_keypoints(_Repair):
