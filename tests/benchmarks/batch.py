@@ -11,10 +11,9 @@ The same jobs are done with 1, 2, 4 ... workers, each time anew.  Printed are, a
   does, something makes workers wait;
 * at work: the share of the time, from the beginning of the run to its end, in which a worker does jobs, of the
   laziest and of the busiest one; start: in which their Blenders start, of all; the rest they wait;
-* serial: of all processor time that which only one core can do (G. Amdahl, 1967): what comes before the first
-  worker is started and after the last answer, and all that the supervisor does in between, although that goes on
-  beside the workers: handing out jobs, moving files to their places, writing the report.  By the clock, so that
-  waiting for the disk counts; a machine that does other things too makes it larger than it is.
+* serial: of all processor time that of the supervisor, which only one core can do (G. Amdahl, 1967): before the first
+  worker is started and after the last answer, and in between, although that goes on beside the workers: handing out
+  jobs, moving files to their places, writing the report.
 
 At the end stands how many times faster that lets many workers be: these jobs, and so many that beginning and end do
 not count.
@@ -26,8 +25,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from time import monotonic, process_time, thread_time
+from time import monotonic, process_time
 from typing import Any
 
 import click
@@ -60,20 +60,29 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Both:
+    """Seconds of processor time and by the clock; the clock counts waits, for the disk and for the processor."""
+
+    processor: float
+    clock: float
+
+
+@dataclass(frozen=True)
 class Run:
     """What was measured with a number of workers.
 
     processor: seconds of this process and of the workers.
-    around:    seconds by the clock before the first worker is started and after the last answer.
-    between:   seconds that this process is busy in between.
+    around:    seconds of this process before the first worker is started and after the last answer: of processor
+               time, and by the clock.
+    between:   the same in between; by the clock where it handles answers.
     """
 
     workers: int
     jobs: int
     clock: float
     processor: float
-    around: float
-    between: float
+    around: Both
+    between: Both
     spans: tuple[Span, ...]
 
     @property
@@ -110,12 +119,12 @@ class Run:
     @property
     def serial(self) -> float:
         """The share of all work that only one core can do."""
-        return (self.around + self.between) / max(self.processor, self.around + self.between)
+        return (self.around.processor + self.between.processor) / self.processor
 
     @property
     def serial_of_many(self) -> float:
         """The same of so many jobs that the beginning and the end do not count."""
-        return self.between / max(self.processor, self.between)
+        return self.between.processor / (self.processor - self.around.processor)
 
 
 def most(serial: float, workers: int) -> float:
@@ -127,19 +136,20 @@ def measured(jobs: list[BatchJob], workers: int, limit: float) -> Run:
     """Do the jobs once, into a folder that is removed."""
     spans: list[Span] = []
     handling = 0.0
-    marks: list[float] = []  # when the engine was started, and when it gave its last answer
+    marks: list[tuple[float, float]] = []  # of beginning, start, last answer, end: processor time and clock
+
+    def mark() -> tuple[float, float]:
+        return process_time(), monotonic()
 
     def engine(*arguments: Any) -> Iterator[tuple[Task, dict[str, Any]]]:
         nonlocal handling
-        marks.append(monotonic())
-        threads = process_time() - thread_time()
+        marks.append(mark())
         for answer in pool.run(*arguments):
-            at = monotonic()
-            spans.append(_span(answer[1], at - started))
+            at = mark()
+            spans.append(_span(answer[1], at[1] - marks[0][1]))
             yield answer
-            handling += monotonic() - at
-            marks[1:] = [at]
-        handling += process_time() - thread_time() - threads
+            handling += monotonic() - at[1]
+            marks[2:] = [mark()]
 
     def ended(end: Ended) -> None:
         if end.failed:
@@ -147,13 +157,18 @@ def measured(jobs: list[BatchJob], workers: int, limit: float) -> Run:
 
     with tempfile.TemporaryDirectory(prefix="videomdm-batch-") as folder:
         out = Path(folder) / "out"
-        used, started = os.times(), monotonic()
+        used = os.times()
+        marks.append(mark())
         planned = plan(jobs, out, Shard())
         execute(planned, out, Shard(), engine=engine, count=workers, limit=limit, ended=ended)
-        stopped, after = monotonic(), os.times()
+        marks.append(mark())
+        after = os.times()
     processor = sum(after[:4]) - sum(used[:4])
-    around = marks[0] - started + stopped - marks[1]
-    return Run(workers, len(jobs), stopped - started, processor, around, handling, tuple(spans))
+    before, _, behind = (Both(*(b - a for a, b in zip(*pair, strict=True))) for pair in pairwise(marks))
+    clock = marks[-1][1] - marks[0][1]
+    between = Both(marks[2][0] - marks[1][0], handling)
+    around = Both(before.processor + behind.processor, before.clock + behind.clock)
+    return Run(workers, len(jobs), clock, processor, around, between, tuple(spans))
 
 
 def _span(answer: dict[str, Any], now: float) -> Span:
@@ -201,9 +216,11 @@ def main(rigs: tuple[Path, ...], count: int, workers: str, suffix: str, limit: f
             runs.append(measured(jobs, number, limit))
             click.echo(_row(runs[-1], runs[0]))
     one = runs[0]
+    around, between = one.around, one.between
     click.echo(
-        f"\nserial with {one.workers} workers: {one.around:.2f} s before and after, "
-        f"{1000 * one.between / one.jobs:.1f} ms a job, of {one.processor:.1f} s of processor time"
+        f"\nserial with {one.workers} workers: {around.processor:.2f} s before and after and "
+        f"{1000 * between.processor / one.jobs:.2f} ms a job of {one.processor:.1f} s of processor time; by the "
+        f"clock, with waits for disk and processor, {around.clock:.2f} s and {1000 * between.clock / one.jobs:.2f} ms"
     )
     for what, serial in (("these jobs", one.serial), ("many more", one.serial_of_many)):
         bounds = ", ".join(f"{most(serial, number):.3g} x with {number}" for number in MANY)
