@@ -88,7 +88,8 @@ THIRD_PARTY = {
         "tqdm",
     },
     "videomdm_blender": {
-        "addon_utils", "bpy", "bpy_extras", "click", "io_scene_fbx", "mathutils", "numpy", "ray", "tqdm",
+        "addon_utils", "bpy", "bpy_extras", "click", "gpu", "gpu_extras", "io_scene_fbx", "mathutils", "numpy",
+        "ray", "tqdm",
     },
 }  # fmt: skip
 
