@@ -33,10 +33,10 @@ Callback = Callable[[Step], None]
 NoiseSampler = Callable[[int], Tensor]  # the index of a step -> standard normal noise (B, T, D)
 
 
-def spaced_steps(schedule: Schedule, count: int) -> list[int]:
-    """``count`` diffusion steps from the noisiest to 0, evenly spaced."""
-    count = max(1, min(count, len(schedule)))
-    last = len(schedule) - 1
+def spaced_steps(schedule: Schedule, count: int, start: float = 1.0) -> list[int]:
+    """At most ``count`` diffusion steps, evenly spaced, from the part ``start`` of the noise down to 0."""
+    last = round((len(schedule) - 1) * start)
+    count = max(1, min(count, last + 1))
     if count == 1:
         return [last]
     return [round(last * (1 - i / (count - 1))) for i in range(count)]

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..camera import homogeneous
+from ..errors import UserError
 from ..motion.body import BONE_LENGTHS
 from ..motion.clip import FPS
 from ..motion.skeleton import CONTACT_JOINTS, JOINT_COUNT, JOINT_NAMES, MIRROR, PARENTS
@@ -58,6 +59,11 @@ class FitConfig:
     slide: float = 0.012
     height: float = 0.02
     gravity: float = 0.03
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 < value < math.inf and (name, value) != ("proportions", 0.0):  # 0: rigid lengths
+                raise UserError(f"The fit's {name} is {value:g}.", "Give a number above 0.")
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ class _Body:
         T = expected.shape[1]
         self.shapes = ((T, 3), (T, JOINT_COUNT - 1, 3), (JOINT_COUNT - 1,), (3,))
         self.lengths, self.above = _LENGTHS.to(up), _ABOVE.to(up)
+        self.mirrored = _MIRRORED_BONES.to(up.device)
         # all unknowns are of the order of a tenth, which the minimiser likes
         bones = F.normalize(expected[:, :, 1:] - expected[:, :, _PARENTS], dim=-1)
         zeros = up.new_zeros(len(up), JOINT_COUNT - 1 + 3)
@@ -146,7 +153,7 @@ class _Body:
 
     def joints(self, root: Tensor, directions: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, 22, 3)."""
-        both_sides = (lengths + lengths[:, _MIRRORED_BONES]) / 2
+        both_sides = (lengths + lengths[:, self.mirrored]) / 2
         long = self.lengths * torch.exp(self.config.proportions * both_sides)
         bones = F.normalize(directions, dim=-1) * long[:, None, :, None]
         return root[:, :, None] + self.above @ bones
@@ -177,7 +184,9 @@ class _Terms:
         self.view = F.normalize(expected, dim=-1)
         self.depth = (config.expected * DEPTH_ERROR[1:].to(expected)) ** -2 * self.mask[..., None]
         self.across = 4 * self.depth
+        self.ends = _ENDS.to(expected.device)
         self.distance, self.distance_error = _DISTANCE.to(expected), _DISTANCE_ERROR.to(expected)
+        self.feet, self.standing = torch.tensor(_FEET, device=expected.device), RESTING.to(expected)
         self.resting: Tensor | None = None
 
     @torch.no_grad()
@@ -215,7 +224,7 @@ class _Terms:
         total = total + (deep * self.depth + (error.square().sum(-1) - deep) * self.across).sum((1, 2))
         total = total + ((root - self.root).square().sum(-1) * mask).sum(1) / config.root**2
 
-        apart = (joints[:, :, _ENDS[0]] - joints[:, :, _ENDS[1]]).norm(dim=-1)
+        apart = (joints[:, :, self.ends[0]] - joints[:, :, self.ends[1]]).norm(dim=-1)
         stiff = ((apart - self.distance) / self.distance_error).square().sum(-1)
         total = total + (stiff * mask).sum(1)
         total = total + self.frames / _INDEPENDENT * lengths.square().sum(1)
@@ -229,8 +238,8 @@ class _Terms:
         return total / self.frames
 
     def _on_floor(self, joints: Tensor, up: Tensor, resting: Tensor) -> Tensor:
-        feet = joints[:, :, _FEET]
-        height = (feet @ up[:, None, :, None])[..., 0] - RESTING.to(feet)
+        feet = joints[:, :, self.feet]
+        height = (feet @ up[:, None, :, None])[..., 0] - self.standing
         floor = (height * resting).sum((1, 2)) / resting.sum((1, 2)).clamp(min=1e-3)
         slide = (feet[:, 1:] - feet[:, :-1]).square().sum(-1) * torch.minimum(resting[:, 1:], resting[:, :-1])
         lift = (height - floor[:, None, None]).square() * resting

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from ..diffusion.guidance import Anchored
-from ..diffusion.sampling import Denoise
+from ..diffusion.sampling import Denoise, spaced_steps
 from ..diffusion.schedule import Schedule
+from ..errors import UserError
 from ..model.lifter import Lifted, Lifter
 from ..motion.clip import FPS, Motion
 from ..motion.representation import canonicalise, decode, encode, put_back, start
@@ -58,6 +59,15 @@ class LiftSettings:
     window: int = 200
     overlap: int = 40
     fit: FitConfig = field(default_factory=FitConfig)
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start <= 1 and 0 <= self.prior <= 1):
+            raise UserError("start and prior must lie between 0 and 1.", "Change that setting of lifting.")
+        if self.steps < 0 or self.samples < 1 or self.window < 1 or self.overlap < 0:
+            raise UserError(
+                "samples and window must be at least 1, steps and overlap at least 0.",
+                "Change that setting of lifting.",
+            )
 
 
 @torch.no_grad()
@@ -135,7 +145,7 @@ def sample_around(
         mean,
         std,
     )
-    times = noise_levels(len(schedule), settings.start, settings.steps)
+    times = spaced_steps(schedule, settings.steps, settings.start)
     generator = torch.Generator().manual_seed(settings.seed)
     noise = torch.randn((K * len(rows), *x0.shape[1:]), generator=generator).to(x0.device)
     t = torch.full((len(noise),), times[0], device=x0.device)
@@ -151,12 +161,6 @@ def sample_around(
         to = times[index + 1] if index + 1 < len(times) else -1
         x = schedule.step(x, x0, t, torch.full_like(t, to))
     return seen
-
-
-def noise_levels(count: int, start: float, steps: int) -> list[int]:
-    """At most ``steps`` different diffusion steps of ``count``, from the part ``start`` of them down to 0."""
-    last = round((count - 1) * start)
-    return sorted({round(last * (1 - i / max(1, steps - 1))) for i in range(steps)}, reverse=True)
 
 
 def grounded(body: Fitted) -> Tensor:

@@ -99,3 +99,9 @@ def test_callbacks_see_every_step_and_can_stop(cosine):
 def test_steps_are_spaced_over_the_whole_schedule(cosine, count, expected):
     steps = sampling.spaced_steps(cosine, count)
     assert len(steps) == expected == len(set(steps)) and steps[0] == 49
+
+
+def test_steps_may_begin_at_a_part_of_the_noise(cosine):
+    assert sampling.spaced_steps(cosine, 3) == [49, 24, 0]
+    assert sampling.spaced_steps(cosine, 20, 0.1) == [5, 4, 3, 2, 1, 0]
+    assert sampling.spaced_steps(cosine, 1, 0.5) == [24]

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 from tests.support.actor import perform  # noqa: E402
 
 from videomdm.camera import look_at, project  # noqa: E402
-from videomdm.errors import Cancelled  # noqa: E402
-from videomdm.lifting import Fitted, Footage, fit_bodies, fit_body  # noqa: E402
+from videomdm.errors import Cancelled, UserError  # noqa: E402
+from videomdm.lifting import FitConfig, Fitted, Footage, fit_bodies, fit_body  # noqa: E402
 from videomdm.lifting.fit import DEPTH_ERROR  # noqa: E402
 from videomdm.motion.skeleton import PARENTS  # noqa: E402
 
@@ -129,3 +129,10 @@ def test_a_fit_tells_of_its_stages_and_can_be_stopped(scene):
         fit_body(scene.guess, scene.up, scene.footage, stage=stage)
     assert np.allclose([done for done, _ in told], [1 / 3, 2 / 3])
     assert {shape for _, shape in told} == {scene.guess.shape}
+
+
+@pytest.mark.parametrize("wrong", [{"observed": 0.0}, {"slide": -1.0}, {"gravity": float("nan")}])
+def test_deviations_that_cannot_be_are_refused(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        FitConfig(**wrong)
+    assert FitConfig(proportions=0.0).proportions == 0  # bones of known lengths

@@ -12,8 +12,9 @@ from tests.support.models import small_model  # noqa: E402
 
 from videomdm.camera import look_at, project  # noqa: E402
 from videomdm.diffusion.guidance import text_guided  # noqa: E402
+from videomdm.errors import UserError  # noqa: E402
 from videomdm.lifting import Fitted, Footage, LiftSettings, lift_footage, lift_windows  # noqa: E402
-from videomdm.lifting.sample import noise_levels, sample_around  # noqa: E402
+from videomdm.lifting.sample import sample_around  # noqa: E402
 from videomdm.lifting.windows import window_rows  # noqa: E402
 from videomdm.motion.skeleton import CONTACT_JOINTS, MIRROR  # noqa: E402
 from videomdm.pipeline import Pipeline  # noqa: E402
@@ -100,10 +101,12 @@ def test_progress_goes_from_the_first_fit_to_the_last(pipeline, footage):
     assert len(told) == 9 and {frames for _, _, frames in told} == {46}
 
 
-def test_noise_levels_go_down_to_nothing():
-    assert noise_levels(50, 1.0, 3) == [49, 24, 0]
-    assert noise_levels(50, 0.1, 20) == [5, 4, 3, 2, 1, 0]
-    assert noise_levels(50, 1.0, 1) == [49]
+@pytest.mark.parametrize(
+    "wrong", [{"start": 1.5}, {"prior": -0.1}, {"steps": -1}, {"samples": 0}, {"window": 0}, {"overlap": -1}]
+)
+def test_settings_that_cannot_work_are_refused(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        LiftSettings(**wrong)
 
 
 @pytest.mark.parametrize("frames", [5, 79, 80, 81, 300])
