@@ -39,7 +39,7 @@ LIMITS = (
     Limit("penetration_mm", "floor mm", 15.0, 1, "soles and joints under the floor, the worst"),
     Limit("root_path_mm", "path mm", 60.0, 1, "the hips' way over the floor, the worst"),
     Limit("collision_mm", "torso mm", 30.0, 1, "arms, hands and legs in the torso, the worst"),
-    Limit("limbs_crossing_mm", "limbs mm", 30.0, 1, "arms, hands and legs in each other, the worst"),
+    Limit("limbs_crossing_mm", "limbs mm", 50.0, 1, "arms, hands and legs in each other, the worst"),
     Limit("jitter_ratio", "jitter", 1.3, 2, "jerk against that of the motion"),
 )
 ROUND_TRIP = (

@@ -120,5 +120,9 @@ def _skin(
         if thing.type == "MESH" and deformed and not thing.hide_render:
             evaluated = thing.evaluated_get(depsgraph)
             mesh = bpy.data.meshes.new_from_object(evaluated, depsgraph=depsgraph)
+            if normals := mesh.attributes.get(
+                "custom_normal"
+            ):  # some files' are wrong and would look like holes
+                mesh.attributes.remove(normals)
             found.append((mesh, into_motion @ np.array(evaluated.matrix_world, float)))
     return found
