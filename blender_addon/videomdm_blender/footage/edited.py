@@ -32,13 +32,14 @@ def height(keypoints: Keypoints) -> float:
     return float(max(1.0, np.median(np.nanmax(y, axis=1) - np.nanmin(y, axis=1))))
 
 
-def edited(loaded: Keypoints, points: Floats, confidence: Floats, keyed: Flags) -> Keypoints:
+def edited(loaded: Keypoints, points: Floats, confidence: Floats, keyed: Flags, drawn: Flags) -> Keypoints:
     """The keypoints that curves show.
 
     loaded:     as they were shown.
     points:     (T, 27, 2) pixels, where the curves are.
     confidence: (T, 27) of the curves.
     keyed:      (T, 27) where a point has a key of its own.
+    drawn:      (27,) which points have a curve at all; where the animator has deleted it, nothing was seen.
 
     UserError where a curve is no number, or leaves nothing to be seen.
     """
@@ -46,9 +47,9 @@ def edited(loaded: Keypoints, points: Floats, confidence: Floats, keyed: Flags) 
     seen = loaded.confidence > 0
     confidence = np.clip(confidence, 0.0, 1.0).astype(np.float32)
     moved = seen & (np.linalg.norm(points - loaded.points, axis=-1) > MOVED * height(loaded))
-    moved |= _bridged(seen, keyed)
+    moved = (moved | _bridged(seen, keyed)) & drawn
     told = np.abs(confidence - loaded.confidence) > TOLD
-    sure = np.where(moved, np.float32(1), loaded.confidence)
+    sure = np.where(moved, np.float32(1), np.where(drawn, loaded.confidence, np.float32(0)))
     result = replace(loaded, points=points, confidence=np.where(told, confidence, sure))
     if not result.seen.any():
         raise UserError(

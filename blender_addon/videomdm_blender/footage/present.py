@@ -43,6 +43,8 @@ def _look_through_camera(window: bpy.types.Window) -> None:
         view = next((region for region in area.regions if region.type == "WINDOW"), None)
         if area.type == "VIEW_3D" and view is not None:
             with bpy.context.temp_override(window=window, area=area, region=view):
+                if isinstance(space := area.spaces.active, bpy.types.SpaceView3D) and space.local_view:
+                    bpy.ops.view3d.localview()  # of another scene: nothing of this one would be seen
                 bpy.ops.view3d.view_center_camera()
 
 

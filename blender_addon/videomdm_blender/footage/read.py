@@ -26,6 +26,7 @@ def read(armature: bpy.types.Object) -> Keypoints:
     frames = len(before)
     points, confidence = np.zeros((frames, COUNT, 2), np.float32), np.zeros((frames, COUNT), np.float32)
     keyed = np.zeros((frames, COUNT), np.bool_)
+    drawn = np.zeros(COUNT, np.bool_)
     numbers = np.arange(FIRST_FRAME, FIRST_FRAME + frames)
     for number, point in enumerate(NAMES):
         posed = bone(armature, point)
@@ -33,11 +34,12 @@ def read(armature: bpy.types.Object) -> Keypoints:
             curve = found.get((location_path(point), axis))
             points[:, number, axis] = values(curve, posed.location[axis], frames)
             if curve is not None:
+                drawn[number] = True
                 keys = Keys.read(curve)
                 keyed[:, number] |= np.isin(numbers, np.round(keys.frames[keys.on(numbers)]))
         sure = found.get((confidence_path(point), 0))
         confidence[:, number] = values(sure, confidence_now(posed), frames)
-    return edited(before, points, confidence, keyed)
+    return edited(before, points, confidence, keyed, drawn)
 
 
 def unkeyed(armature: bpy.types.Object, frame: int) -> list[str]:

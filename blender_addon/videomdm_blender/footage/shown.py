@@ -123,14 +123,17 @@ def confidence_path(point: str) -> str:
 def action_of(armature: bpy.types.Object) -> bpy.types.Action:
     """The Action that moves the points; UserError where there is none."""
     data = armature.animation_data
-    if data is None or data.action is None:
+    if data is None or data.action is None or data.action_slot is None:
         raise UserError(f"{armature.name} has no Action: its points do not move.", AGAIN, "no-keypoints")
     return data.action
 
 
 def curves(armature: bpy.types.Object) -> Curves:
-    """The curves of the points."""
-    return {(c.data_path, c.array_index): c for c in curves_of(action_of(armature))}
+    """The curves of the points; UserError where none of them has any."""
+    found = {(c.data_path, c.array_index): c for c in curves_of(action_of(armature))}
+    if not any((location_path(name), 0) in found for name in NAMES):
+        raise UserError(f"The Action of {armature.name} moves no point.", AGAIN, "no-keypoints")
+    return found
 
 
 def values(fcurve: bpy.types.FCurve | None, default: float, frames: int) -> npt.NDArray[np.float32]:

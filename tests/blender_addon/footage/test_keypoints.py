@@ -219,6 +219,8 @@ def test_keypoints_live_in_the_file(bpy: Any, shown: Any, detected: Keypoints, t
     [
         (lambda o: setattr(o.pose.bones["left_knee"], "name", "knie"), "has no bone left_knee"),
         (lambda o: o.animation_data_clear(), "has no Action"),
+        (lambda o: setattr(o.animation_data, "action_slot", None), "has no Action"),
+        (lambda o: clear(o), "moves no point"),
         (lambda o: setattr(o.videomdm_keypoints, "loaded", "!x"), "are damaged"),
         (lambda o: curve_to_nan(o), "left_knee are no number on frame 3"),
     ],
@@ -227,6 +229,11 @@ def test_damage_is_told_in_one_sentence(shown: Any, damage: Any, words: str) -> 
     damage(shown)
     with pytest.raises(UserError, match=words):
         read(shown)
+
+
+def clear(armature: Any) -> None:
+    strip = armature.animation_data.action.layers[0].strips[0]
+    strip.channelbags.remove(strip.channelbags[0])
 
 
 def curve_to_nan(armature: Any) -> None:
