@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,9 +20,22 @@ TURN = 1.9  # degrees by which legs may turn to keep feet in place where the tak
 SLIDE = 2.0  # millimetres a frame that feet which are kept in place may slide
 QUIET = 5.0  # metres per second cubed that nobody sees: joints that tremble by 0.1 mm at 20 fps
 JERKY, FLOATING = "the motion would be less smooth", "feet would float as before"
+SLIDING = "feet would slide as before"
 LIFT = 0.85  # of the depth in the floor by which the body is raised
-# Where the take is no better by these, body and steps are made smoother, or the body is raised less.
-AGAIN = {JERKY: (4.0, LIFT), FLOATING: (1.0, 0.4)}
+
+
+class HowToPlant(TypedDict, total=False):
+    """Arguments of ``plant``."""
+
+    smoother: float
+    lift: float
+    steps: bool
+
+
+# Where the take is no better by these, body and steps are made smoother, the body is raised less, or feet that
+# cannot be kept in place take no steps but slide.
+AGAIN: dict[str, HowToPlant] = {JERKY: {"smoother": 4.0}, FLOATING: {"lift": 0.4}, SLIDING: {"steps": False}}
+TRIES = 2
 TELLING = 0.1  # metres of travel, lost or won, that the user should know of
 WORTH = 0.5  # millimetres of slide, gap or depth below which there is nothing to clean up
 
@@ -78,9 +92,14 @@ def clean_up(
     if not always and max(before.slide, before.gap, before.penetration) < WORTH:
         return pose, ContactReport(False, "there is nothing to clean up")
     planted = partial(_planted, pose, feet, before, contacts, stance, ground, fps, always)
-    found, report = planted(1.0, LIFT)
-    if report.reason in AGAIN:
-        found, report = planted(*AGAIN[report.reason])
+    how: HowToPlant = {"lift": LIFT}
+    found, report = planted(how)
+    for _ in range(TRIES):
+        again: HowToPlant = {**how, **AGAIN.get(report.reason, {})}
+        if again == how:
+            break
+        how = again
+        found, report = planted(how)
     return (found if report.kept else pose), report
 
 
@@ -93,13 +112,10 @@ def _planted(
     ground: Ground,
     fps: float,
     always: bool,
-    smoother: float,
-    lift: float,
+    how: HowToPlant,
 ) -> tuple[Pose, ContactReport]:
     """``pose`` with its feet planted, and what speaks against it."""
-    planted, kept = plant(
-        pose, feet, contacts, stance, ground, fps, np.inf if always else TURN, smoother, lift
-    )
+    planted, kept = plant(pose, feet, contacts, stance, ground, fps, np.inf if always else TURN, **how)
     planted_feet = Feet.of(stance, planted)
     after = measure(planted_feet, planted.path, contacts, stance, ground, fps)
     legs = direction_errors(feet, planted_feet).ravel()
@@ -124,7 +140,7 @@ def _planted(
 def _objection(before: Measures, after: Measures, direction: tuple[float, float], left: float) -> str:
     """The first measure by which the take is no better with its feet planted; empty where there is none."""
     if after.slide > before.slide or left > SLIDE:
-        return "feet would slide as before"
+        return SLIDING
     if after.gap > before.gap:
         return FLOATING
     if after.penetration > max(before.penetration, WORTH):

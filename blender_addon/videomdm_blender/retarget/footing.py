@@ -83,6 +83,7 @@ def find_footing(
     fps: float,
     smoother: float = 1.0,
     limit: float = np.inf,
+    steps: bool = True,
 ) -> Footing:
     """The footing of feet that turn as ``turn`` (2, T, 4).
 
@@ -90,7 +91,8 @@ def find_footing(
               is taken where legs would turn too far.
     upright:  (T,) 1 where the body stands, 0 where it lies.
     smoother: how much more than usual jerks of the body count.
-    limit:    degrees by which legs may turn: stands that need more creep, slowly, and float, little, instead.
+    limit:    degrees by which legs may turn: stands that need more step elsewhere, creep and float a little, if
+              ``steps``.
     """
     search = _Search(
         feet, turn, contacts, stance, ground, own[0] / ground.scale, upright, 1.0 / fps, JERK * smoother
@@ -104,7 +106,7 @@ def find_footing(
             search.own = other / ground.scale
     for _ in range(rounds):
         search.again(search.convex())
-    if search.gentle(limit):
+    if steps and search.gentle(limit):
         for slow in np.geomspace(COARSE, FINE, STEPS):
             search.step(slow)
             search.again(search.convex())

@@ -33,7 +33,7 @@ UPRIGHT = (0.25, 0.4)  # height of the hips, of the leg's length, up to which th
 LOWERED = 0.1  # seconds around in which the body sinks for a foot that it could not reach
 RAISED = 0.1  # the same for one that would be in the floor
 HEIGHTS = 21  # shares of a foot's height that are tried
-CREEP = 0.04  # metres a second at which a foot that is kept in place may move
+CREEP = 0.035  # metres a second at which a foot that is kept in place may move
 TAUT, DESCENT = 20, 0.24  # steps that make feet which cannot be kept in place slide evenly, and their length
 FREE = 0.1  # what evenness between stands counts against that in them
 YIELDS = 0.1  # seconds around in which a foot gives up its height
@@ -52,6 +52,7 @@ def plant(
     limit: float = np.inf,
     smoother: float = 1.0,
     lift: float = 1.0,
+    steps: bool = True,
 ) -> tuple[Pose, Contacts]:
     """``pose`` with its standing feet kept in place and out of the floor, and which contacts were kept.
 
@@ -60,6 +61,7 @@ def plant(
               of the way, and the body is raised for those that would be in the floor.
     smoother: how much more than usual jerks of the body and of steps count.
     lift:     share of the depth in the floor by which it is raised; the other foot then floats.
+    steps:    feet that would turn legs too far may step elsewhere while they stand.
     """
     turn = standing_turn(before, contacts, stance, fps)
     stays = contacts.stays[0] | contacts.stays[1]
@@ -67,7 +69,9 @@ def plant(
         _skated(contacts, ground, fps, share) for share in (_lost(contacts, stays), np.ones(stays.shape))
     ]
     upright = _upright(before, ground)
-    footing = find_footing(before, turn, contacts, stance, ground, skated, upright, fps, smoother, limit)
+    footing = find_footing(
+        before, turn, contacts, stance, ground, skated, upright, fps, smoother, limit, steps
+    )
     turn = pitched(turn, footing.pitch, contacts, stance, fps)
     moved = before.moved(footing.shift)
     moved = moved.moved(_off_floor(moved, contacts, ground, upright, fps)[:, None] * Y)

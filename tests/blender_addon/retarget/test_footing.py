@@ -171,3 +171,42 @@ def test_a_walk_whose_feet_slide_a_little_keeps_more_of_its_way() -> None:
     assert reports[1].kept and reports[1].after.slide < 0.5 and reports[1].direction[1] < P99
     slid = ways[1][0] - ways[0][0]
     assert slid > 0.15 and ways[1][1] - ways[0][1] > 0.5 * slid
+
+
+def shuffling(jump: float) -> Motion:
+    """Five seconds on feet that jump away from each other every fifth of a second, and back, ``jump`` metres each."""
+    count = 100
+    positions = np.repeat(BATTERY["squat"]().positions[:1].astype(float), count, axis=0)
+    away = jump * (np.arange(count) // 4)
+    away = np.minimum(away, away[::-1])[:, None]
+    for sign, joints in ((1.0, (4, 7, 10)), (-1.0, (5, 8, 11))):
+        for joint in joints:
+            positions[:, joint, [2]] += sign * away * (0.5 if joint < 6 else 1.0)
+    return Motion(positions, 20.0, np.ones((count, 4), bool))
+
+
+@pytest.mark.parametrize("jump", [0.006, 0.01])
+def test_feet_that_disagree_too_far_stand_and_take_a_few_steps(jump: float) -> None:
+    """As feet of generated motions do: they do not slide in between, and step no faster than feet go."""
+    rest, mapping = body(A_POSE)
+    motion = shuffling(jump)
+    before, take = (retarget(motion, rest, mapping, options) for options in (None, AUTO))
+    report = take.contact
+    assert report is not None and report.before is not None and report.after is not None
+    assert report.kept and report.direction[1] < P99, report
+    assert report.after.slide < 0.3 * report.before.slide and report.after.gap <= report.before.gap
+    moves = [
+        np.linalg.norm(np.diff(places["toe"][..., [0, 2]], axis=1), axis=-1)
+        for places in (legs(rest, mapping, one) for one in (before, take))
+    ]
+    assert np.mean(moves[1] > 0.003) < 0.06 < 0.2 < np.mean(moves[0] > 0.003)
+    assert moves[1].max() < 0.075
+
+
+def test_a_long_walk_is_planted_as_well_as_a_short_one() -> None:
+    """The slide of all its steps adds up to many metres, which no stand is to feel."""
+    for seconds in (8.0, 60.0):
+        report = retarget(walk(seconds, slide=0.25, tremble=0.003).motion, *body(A_POSE), AUTO).contact
+        assert report is not None and report.kept and report.after is not None, report
+        assert report.after.slide < 0.1 and report.after.gap < 0.5 and report.after.penetration < 0.5
+        assert report.direction[1] < P99
