@@ -27,7 +27,7 @@ def low_skin(armature: bpy.types.Object, up: Array) -> Array:
             found.append(places.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3])
     skin = np.concatenate(found)
     heights = skin @ up
-    return skin[heights < heights.min() + LOW * np.ptp(heights)] if len(skin) else skin
+    return skin[heights < np.min(heights) + LOW * np.ptp(heights)] if len(skin) else skin
 
 
 def _follows(mesh: bpy.types.Object, armature: bpy.types.Object) -> bool:

@@ -149,7 +149,7 @@ class Stance:
         toes = skin[(np.abs(aside) < WIDE * leg) & (ahead > 0.0) & (ahead < LONG * leg)]
         if not len(toes):
             return np.zeros(2)
-        sole = toes[toes[:, 1] < toes[:, 1].min() + THICK * leg]
+        sole = toes[toes[:, 1] < np.min(toes[:, 1]) + THICK * leg]
         tip = sole[np.argmax(sole @ forward)]
         return np.array([tip @ forward, -tip[1]])
 
