@@ -57,7 +57,7 @@ class VIDEOMDM_PG_footage(bpy.types.PropertyGroup):
 
 
 def _is_character(group: VIDEOMDM_PG_keypoints, thing: bpy.types.Object) -> bool:
-    return thing.type == "ARMATURE" and not keypoints_group(thing).loaded
+    return thing.type == "ARMATURE" and not is_keypoints(thing)
 
 
 class VIDEOMDM_PG_keypoints(bpy.types.PropertyGroup):
@@ -90,6 +90,11 @@ def keypoints_group(thing: bpy.types.Object) -> VIDEOMDM_PG_keypoints:
     """What an object knows of keypoints; the add-on must be registered."""
     found: VIDEOMDM_PG_keypoints = thing.videomdm_keypoints  # type: ignore[attr-defined]  # attach() adds it
     return found
+
+
+def is_keypoints(thing: bpy.types.Object) -> bool:
+    """Whether an object is an armature of keypoints.  Only asking for the group would make one on any object."""
+    return thing.is_property_set("videomdm_keypoints") and bool(keypoints_group(thing).loaded)
 
 
 def attach() -> None:

@@ -55,7 +55,7 @@ def loaded(armature: bpy.types.Object) -> Keypoints:
 
 def keypoints_in(scene: bpy.types.Scene | None) -> bpy.types.Object | None:
     """The armature of keypoints in a scene; None where there is none, or somebody has deleted it."""
-    if scene is None:
+    if scene is None or not scene.is_property_set("videomdm"):  # which asking for the settings would change
         return None
     armature: bpy.types.Object | None = settings(scene).footage.keypoints
     return armature if armature is not None and scene.objects.get(armature.name) == armature else None

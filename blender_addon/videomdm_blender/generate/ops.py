@@ -13,7 +13,7 @@ from bpy.props import EnumProperty, IntProperty
 from videomdm import limits
 from videomdm.errors import UserError
 
-from ..footage.property_group import keypoints_group
+from ..footage.property_group import is_keypoints
 from . import jobs
 from .property_group import settings
 
@@ -30,7 +30,7 @@ def active_armature(context: bpy.types.Context) -> bpy.types.Object:
         raise UserError(
             "No armature is active.", "Select the armature that shall move, or its mesh.", "no-armature"
         )
-    if keypoints_group(active).loaded:
+    if is_keypoints(active):
         raise UserError(
             f"{active.name} are keypoints of footage, not a character.",
             "Go back to the scene of your character.",

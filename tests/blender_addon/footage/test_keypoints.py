@@ -75,6 +75,8 @@ def test_points_lie_on_their_pixels(bpy: Any, shown: Any, detected: Keypoints) -
 
 def test_nothing_else_changes(bpy: Any, character: Any, detected: Keypoints) -> None:
     from videomdm_blender.footage.build import build
+    from videomdm_blender.footage.shown import all_shown
+    from videomdm_blender.generate.ops import active_armature
 
     def state() -> list[Any]:
         scene = character.users_scene[0]
@@ -83,14 +85,14 @@ def test_nothing_else_changes(bpy: Any, character: Any, detected: Keypoints) -> 
             bpy.context.scene.name, bpy.context.mode, character.mode, character.animation_data,
             scene.frame_current, scene.frame_end, scene.render.fps, scene.render.resolution_x, scene.camera,
             tools.use_keyframe_insert_auto, sorted(thing.name for thing in scene.objects),
-            [thing.name for thing in bpy.context.selected_objects],
+            [thing.name for thing in bpy.context.selected_objects], list(character.keys()), list(other.keys()),
         ]  # fmt: skip
 
-    before, blocks = (
-        state(),
-        {kind: len(getattr(bpy.data, kind)) for kind in ("objects", "scenes", "actions")},
-    )
+    other = bpy.data.scenes.new("Other")
+    before = state()
+    blocks = {kind: len(getattr(bpy.data, kind)) for kind in ("objects", "scenes", "actions")}
     build(detected, "hall", None)
+    assert len(list(all_shown())) == 1 and active_armature(bpy.context) == character
     assert state() == before
     with pytest.raises(RuntimeError):  # no video, and nothing is left of what was begun
         build(detected, "broken", Path(__file__))
