@@ -20,7 +20,21 @@ from .teacher.command import lifted, teacher
 from .theory.command import theory
 
 
-@click.group()
+class Verbs(click.Group):
+    """A group that lists its verbs in the order in which they are needed, each with its whole first sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As they were added."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs for ``--help``."""
+        rows = [(name, verb.get_short_help_str(limit=200)) for name, verb in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Verbs)
 def train() -> None:
     """Prepare data, and train or fine-tune a model from 2D keypoints."""
 
