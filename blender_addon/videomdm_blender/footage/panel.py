@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..generate.jobs import desk
 from ..generate.panel import draw_action
 from ..generate.property_group import settings
 from ..widgets import CATEGORY
@@ -45,7 +46,8 @@ class VIDEOMDM_PT_footage(bpy.types.Panel):
             column.prop(footage, "person")
         column.prop(footage, "prompt")
         draw_action(layout, VIDEOMDM_OT_lift_footage.bl_idname, "RENDER_ANIMATION")
-        layout.operator(VIDEOMDM_OT_show_keypoints.bl_idname, icon="ARMATURE_DATA")
+        if desk.current is None or desk.current.ended:
+            layout.operator(VIDEOMDM_OT_show_keypoints.bl_idname, icon="ARMATURE_DATA")
         draw_shown(layout)
 
 
