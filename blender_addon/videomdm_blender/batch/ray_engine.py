@@ -54,9 +54,8 @@ def run(
     seated: set[int] = set()
     try:
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        actor = ray.remote(num_cpus=1, max_concurrency=2)(
-            Seat
-        )  # two, so that it can be closed while it works
+        # Two calls at once: a seat can be closed while it works.
+        actor = ray.remote(num_cpus=1, max_concurrency=2)(Seat)
         schedule, fates = Schedule(tasks), Fates()
 
         def sit(number: int) -> None:
