@@ -21,15 +21,13 @@ from . import jobs as footage_jobs
 from .backdrop import find_video
 from .build import build
 from .ops import chosen_file, chosen_footage, lift_options
-from .present import enter, leave, note_missing
-from .property_group import keypoints_group
+from .present import enter, leave
+from .property_group import KEYPOINTS, keypoints_group
 from .read import read, unkeyed
 from .shown import all_shown, loaded, shown_keypoints, target
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
-
-SUFFIX = ".json"
 
 
 class VIDEOMDM_OT_show_keypoints(bpy.types.Operator):
@@ -78,9 +76,19 @@ def arrive(keypoints: Keypoints, file: Path, home: int, character: int) -> str:
     window = next((w for w in windows if w.scene.session_uid == home), windows[0] if windows else None)
     if window is not None:
         enter(window, armature)
-    if video is None and keypoints.source:
-        jobs.desk.notes = (note_missing(keypoints),)
+    jobs.desk.notes = _notes(keypoints, video)
     return str(armature.name)
+
+
+def _notes(keypoints: Keypoints, video: Path | None) -> tuple[str, ...]:
+    """What the panel says of keypoints that are shown: what they lack, and what was assumed or chosen for them."""
+    notes = keypoints.provenance.get("notes")
+    told = tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
+    if video is not None:
+        return told
+    if not keypoints.source or keypoints.source.lower().endswith(KEYPOINTS):
+        return ("These keypoints name no footage: they are shown without it.", *told)
+    return (f"The footage {keypoints.source} is not there: its keypoints are shown without it.", *told)
 
 
 class VIDEOMDM_OT_open_keypoints(bpy.types.Operator):
@@ -171,7 +179,7 @@ class VIDEOMDM_OT_save_keypoints(bpy.types.Operator):
     check_existing: BoolProperty(
         default=True, options={"HIDDEN"}
     )  # Blender then warns of a file that is there
-    filter_glob: StringProperty(default=f"*{SUFFIX}", options={"HIDDEN"})
+    filter_glob: StringProperty(default=f"*{KEYPOINTS}", options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -185,7 +193,7 @@ class VIDEOMDM_OT_save_keypoints(bpy.types.Operator):
         except UserError as error:
             return fail(self, error)
         if not self.filepath:
-            self.filepath = f"{Path(source).stem or 'keypoints'}{SUFFIX}"
+            self.filepath = f"{Path(source).stem or 'keypoints'}{KEYPOINTS}"
         assert context.window_manager is not None
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
@@ -197,7 +205,7 @@ class VIDEOMDM_OT_save_keypoints(bpy.types.Operator):
             if not self.filepath:
                 raise UserError("No file was chosen.", "Choose one.", "no-file")
             file = bpy.path.abspath(self.filepath)
-            read(armature).save(file if file.lower().endswith(SUFFIX) else f"{file}{SUFFIX}")
+            read(armature).save(file if file.lower().endswith(KEYPOINTS) else f"{file}{KEYPOINTS}")
         except UserError as error:
             return fail(self, error)
         _warn(self, context, armature)

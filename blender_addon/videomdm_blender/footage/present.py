@@ -6,7 +6,6 @@ from __future__ import annotations
 import bpy
 
 from videomdm.errors import UserError
-from videomdm.keypoints import Keypoints
 
 from .backdrop import add_camera
 from .property_group import keypoints_group
@@ -58,11 +57,6 @@ def leave(window: bpy.types.Window) -> None:
     window.scene = home or others[0]
     for key, region in _regions(window):
         region.view_perspective = _views.pop(key, FREE)  # type: ignore[assignment]
-
-
-def note_missing(keypoints: Keypoints) -> str:
-    """What the panel says where the footage of keypoints is not there."""
-    return f"The footage {keypoints.source} is not there: its keypoints are shown without it."
 
 
 def _remember(window: bpy.types.Window) -> None:

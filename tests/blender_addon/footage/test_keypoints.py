@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,22 @@ def test_each_frame_has_its_picture(
         scene.frame_set(frame)
         found.append(frame - 1 + scene.camera.data.background_images[0].image_user.frame_offset)
     assert found == pictures
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("hall.mp4", "hall.mp4 is not there"), ("hall.json", "name no footage"), ("", "no footage")],
+)
+def test_footage_that_is_missing_is_told_and_so_is_what_was_assumed(
+    bpy: Any, character: Any, detected: Keypoints, tmp_path: Path, source: str, words: str
+) -> None:
+    from videomdm_blender.footage import points_ops
+    from videomdm_blender.generate import jobs
+
+    seen = replace(detected, source=source, provenance={"notes": ["Two people were found."]})
+    home = bpy.context.scene.session_uid
+    points_ops.arrive(seen, tmp_path / "hall.json", home, character.session_uid)
+    assert words in jobs.desk.notes[0] and jobs.desk.notes[1:] == ("Two people were found.",)
+    assert bpy.context.scene.name == "hall keypoints" and not bpy.data.images
+    bpy.ops.videomdm.close_keypoints()
+    assert bpy.context.scene.session_uid == home
