@@ -49,6 +49,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FPS = 30.0
 FINGER_BONES = 16  # a hand: brings the rig to 65 bones
 RUNS = 7
+LOW = 0.05  # metres
 REACH = 0.98  # of an arm's length: further away nothing can be held
 CHAINS = (
     ("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"), ("foot", "toe"),
@@ -206,7 +207,10 @@ def limb_figures(rest: RigRest, mapping: Mapping, plain: Take, take: Take) -> tu
 
 def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...], options: Options) -> None:
     """What the clean-up of contacts does on every rig, and whether it is kept."""
-    head = ("clip", "rig", "kept", "slide mm", "gap mm", "depth mm", "jerk", "legs and arms °", "stretch %")
+    head = (
+        "clip", "rig", "kept", "slide mm", "gap mm", "depth mm", "jerk", "low balls mm", "legs and arms °",
+        "stretch %",
+    )  # fmt: skip
     click.echo(f"{head[0]:10} {head[1]:20} {head[2]:5} " + " ".join(f"{name:>15}" for name in head[3:]))
     for rig, rest, mapping in rigs_to_measure(rigs):
         for clip, motion in motions_to_measure(clips):
@@ -216,11 +220,39 @@ def print_quality(clips: tuple[Path, ...], rigs: tuple[Path, ...], options: Opti
             assert report is not None
             row = [f"{clip:10.10} {rig:20.20} {'yes' if report.kept else 'no':5}"]
             row += [f"{cell:>15}" for cell in report_cells(report)]
+            low = [low_slide(rest, mapping, motion, one) for one in (plain, take)]
+            row.append(f"{f'{low[0]:.1f} > {low[1]:.1f}':>15}")
             median, p99, stretch = limb_figures(rest, mapping, plain, take)
             row += [f"{f'{median:.2f} {p99:.2f}':>15}", f"{stretch:15.4f}"]
             if report.reason:
                 row.append(report.reason)
             click.echo(" ".join(row))
+
+
+def ground_under(stance: Stance, motion: Motion, take: Take) -> Ground:
+    """The ground on which a take's feet stand."""
+    flat = standing(motion)
+    height = sole_height(stance, flat, take.scale)
+    return Ground.under(stance, floor_shift(stance, flat, take.scale), height, take.scale)
+
+
+def low_slide(rest: RigRest, mapping: Mapping, motion: Motion, take: Take) -> float:
+    """Median millimetres a frame that balls of feet move which are under 5 cm from the floor, standing or not.
+
+    So it does not matter when feet are said to stand.
+    """
+    stance = Stance(rest, mapping)
+    ground = ground_under(stance, motion, take)
+    scale = HEIGHT / body_height(stance, ground)
+    heads, _ = play(rest, take)
+    part, high = ("toe", ground.ball) if mapping.chain("left_toe") else ("foot", ground.ankle)
+    steps = []
+    for number, side in enumerate(SIDES):
+        path = scale * rotate(stance.axes, heads[mapping.first(f"{side}_{part}")])
+        low = path[:, 1] - scale * (ground.floor + high[number]) < LOW
+        steps.append(norm(np.diff(path[:, [0, 2]], axis=0))[low[1:] & low[:-1]])
+    together = np.concatenate(steps)
+    return 1e3 * float(np.median(together)) if len(together) else 0.0
 
 
 def ends_of_feet(rest: RigRest, mapping: Mapping, motion: Motion, take: Take) -> tuple[float, float]:
@@ -232,8 +264,7 @@ def ends_of_feet(rest: RigRest, mapping: Mapping, motion: Motion, take: Take) ->
     stance, flat = Stance(rest, mapping), standing(motion)
     positions = grounded(motion.positions.astype(float), flat, motion.fps)
     contacts = find_contacts(positions, np.asarray(motion.contacts, bool), flat, motion.fps)
-    height = sole_height(stance, flat, take.scale)
-    ground = Ground.under(stance, floor_shift(stance, flat, take.scale), height, take.scale)
+    ground = ground_under(stance, motion, take)
     heads, turns = play(rest, take)
     both = contacts.heel & contacts.ball & contacts.floor
     places, degrees = [np.zeros(1)], [np.zeros(1)]
