@@ -5,8 +5,8 @@ While one foot stands, moving the whole body against its slide turns no limb at 
 disagree, and the body can neither jerk nor leave its way: then the least that legs must turn is a least squares
 problem over the whole clip.  Unknown are the way of the body and the place of every stand; known is how far thigh
 and shin turn when an ankle is moved, little across the leg and much along a leg that is nearly straight.  A foot
-whose heel is up may besides be pitched otherwise, or leave the floor a little early, which turns no limb.  The
-problem is solved several times around what was found, the worst angles weighing more each time.
+whose heel is up may besides be pitched otherwise, or leave the floor a little early, which turns no limb.  Stands
+that turn legs too far all the same take a few quick steps.  The problem is solved several times around what was found, the worst angles weighing more each time.
 
 Lengths in here are metres of the motion, angles of legs degrees.
 """
@@ -43,16 +43,16 @@ GAP, FLOATING = 0.004, 0.06  # metres above the floor that are worth a degree of
 RAISED = np.radians(15.0)  # a heel that is up as far as this lets its foot be pitched and leave the floor
 SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this one
 HELD = 5e7  # how stiffly the place of a stand is one place
-STEPS, COARSE, FINE = (
-    6,
+LOOSE = 1e-6  # of that: how it is held where body and motion have it, lest a place that nothing holds be undefined
+STEPS = 6  # rounds in which stands that turn legs too far find other places
+COARSE, FINE = (
     0.2,
     0.04,
-)  # rounds in which stands that turn legs too far may creep at such metres a second
+)  # metres a second at which such stands creep, in the first of these rounds and the last
 PRICE = 2.0  # of a step of such a stand, against degrees of a leg squared in a second; more, the longer it is
-OWN = 0.25  # metres a second of the motion's own foot at which steps cost half
+OWN = 0.25  # metres a second by which the motion's own foot is faster than on average where steps cost half
 FASTEST = 1.2  # metres a second of a step
 FLOAT = 0.0008  # metres above the floor that are worth a degree where a stand turns legs too far
-LOOSE = 1e-6  # of that: how it is held where body and motion have it, lest a place that nothing holds be undefined
 LEAST = 1e-6  # of a tolerance
 
 
