@@ -6,7 +6,8 @@ disagree, and the body can neither jerk nor leave its way: then the least that l
 problem over the whole clip.  Unknown are the way of the body and the place of every stand; known is how far thigh
 and shin turn when an ankle is moved, little across the leg and much along a leg that is nearly straight.  A foot
 whose heel is up may besides be pitched otherwise, or leave the floor a little early, which turns no limb.  Stands
-that turn legs too far all the same take a few quick steps.  The problem is solved several times around what was found, the worst angles weighing more each time.
+that turn legs too far all the same take a few quick steps.  The problem is solved several times around what was
+found, the worst angles weighing more each time.
 
 Lengths in here are metres of the motion, angles of legs degrees.
 """
@@ -45,10 +46,7 @@ SMALL = 0.003  # metres: shorter changes of a leg's length are weighed like this
 HELD = 5e7  # how stiffly the place of a stand is one place
 LOOSE = 1e-6  # of that: how it is held where body and motion have it, lest a place that nothing holds be undefined
 STEPS = 6  # rounds in which stands that turn legs too far find other places
-COARSE, FINE = (
-    0.2,
-    0.04,
-)  # metres a second at which such stands creep, in the first of these rounds and the last
+COARSE, FINE = 0.2, 0.04  # metres a second at which such stands creep, in the first of them and the last
 PRICE = 2.0  # of a step of such a stand, against degrees of a leg squared in a second; more, the longer it is
 OWN = 0.25  # metres a second by which the motion's own foot is faster than on average where steps cost half
 FASTEST = 1.2  # metres a second of a step
