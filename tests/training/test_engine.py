@@ -240,10 +240,30 @@ def test_a_step_without_a_finite_gradient_is_passed_over(tmp_path):
     assert all(torch.isfinite(v).all() for part in ("network", "average") for v in state[part].values())
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"save_every": 0}, {"cooldown": 1.5}, {"ema": 1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0}, {"save_every": 0}, {"validate_every": 0}, {"cooldown": 1.5}, {"ema": 1.0},
+        {"learning_rate": -1e-3}, {"clip": -1.0}, {"warmup": -5}, {"precision": "16-mixed"},
+    ],
+)  # fmt: skip
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(UserError):
         EngineConfig(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "bf17"}, {"accelerator": "abacus"}])
+def test_devices_and_precisions_that_there_are_not_are_refused_with_those_that_there_are(wrong):
+    with pytest.raises(UserError, match="Training cannot run on") as refused:
+        engine.fabric_for(EngineConfig(**wrong))
+    assert "bf16-mixed" in refused.value.advice and "cuda" in refused.value.advice
+
+
+def test_steps_seeds_and_processes_have_random_numbers_of_their_own():
+    cpu = torch.device("cpu")
+    asked = [(seed, step, rank) for seed in (0, 1, 7) for step in (0, 1, 1_000_003, 2**31) for rank in (0, 1)]
+    drawn = {int(torch.randint(2**62, (), generator=engine.generator_for(*a[:2], cpu, a[2]))) for a in asked}
+    assert len(drawn) == len(asked)
 
 
 def test_processes_of_torchrun_train_one_network_on_their_own_batches(tmp_path, repository):

@@ -10,25 +10,28 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from videomdm.errors import UserError
-from videomdm.motion.clip import write_atomically
+from videomdm.motion.files import replacing, write_atomically
 
 from .optimiser import OptimiserName, optimisers_for
 
 Losses = dict[str, Tensor]
 StepLosses = Callable[[nn.Module, int, torch.Generator], Losses | Iterator[Losses]]
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
+PRECISIONS = ("bf16-mixed", "bf16-true", "32-true", "64-true")
+SEED_BLOCK = 1_000_003
 STATE = "state.pt"
 LOG = "log.jsonl"
 
@@ -69,9 +72,18 @@ class EngineConfig:
     compile: Literal["off", "default", "reduce-overhead"] = "off"
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.save_every < 1 or self.log_every < 1:
+        if min(self.steps, self.save_every, self.log_every, self.validate_every) < 1:
             raise UserError(
-                "steps, save_every and log_every must be at least 1.", "Change the configuration."
+                "steps, save_every, log_every and validate_every must be at least 1.",
+                "Change the configuration.",
+            )
+        if min(self.learning_rate, self.matrix_learning_rate, self.clip) <= 0:
+            raise UserError(
+                "learning_rate, matrix_learning_rate and clip must be above 0.", "Change the configuration."
+            )
+        if min(self.weight_decay, self.warmup, self.time_limit) < 0:
+            raise UserError(
+                "weight_decay, warmup and time_limit must not be negative.", "Change the configuration."
             )
         if not 0 <= self.cooldown <= 1 or not 0 <= self.ema < 1:
             raise UserError("cooldown and ema must lie between 0 and 1.", "Change the configuration.")
@@ -92,8 +104,16 @@ def pace(config: EngineConfig, step: int) -> float:
 
 
 def generator_for(seed: int, step: int, device: torch.device, rank: int = 0) -> torch.Generator:
-    """The random numbers of one step; each of several processes has its own ``rank``."""
-    return torch.Generator(device).manual_seed(seed * 1_000_003 + step + rank * 1_000_000_007)
+    """The random numbers of one step; each of several processes has its own ``rank``.
+
+    The first million steps of a seed have numbers of their own; what is beyond, and further processes, start at a
+    hash, since a CPU's generator keeps 32 bits of its seed.
+    """
+    block, within = divmod(step, SEED_BLOCK)
+    first = seed * SEED_BLOCK
+    if rank or block:
+        first = int(np.random.SeedSequence((seed, rank, block)).generate_state(1)[0])
+    return torch.Generator(device).manual_seed(first + within)
 
 
 class Average:
@@ -113,15 +133,8 @@ class Average:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state so that the file is either the old one or the complete new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".state.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(state, file)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -223,7 +236,7 @@ def run(
                 },
             )
 
-    writer = _writer(folder) if leader else None
+    writer = _writer(folder, first) if leader else None
     rates = (config.learning_rate, config.matrix_learning_rate)[: len(optimisers)]
     step = first
     with (
@@ -292,10 +305,11 @@ class _averaged:
         self.network.train()
 
 
-def _writer(folder: Path) -> Any:
+def _writer(folder: Path, first: int) -> Any:
+    """TensorBoard's; what a killed run wrote after step ``first`` is not shown any more."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1 if first else None)
 
 
 def trim_log(path: Path, step: int) -> None:
@@ -332,6 +346,13 @@ def fabric_for(config: EngineConfig) -> Fabric:
     Under ``torchrun`` every process trains on a device of its own, on a batch of its own.
     """
     precision: Any = config.precision
+    if config.accelerator not in ACCELERATORS or config.precision not in PRECISIONS:
+        raise UserError(
+            f"Training cannot run on {config.accelerator!r} with {config.precision!r}.",
+            f"accelerator is one of {', '.join(ACCELERATORS)}; precision one of {', '.join(PRECISIONS)}.",
+        )
+    if config.accelerator in ("cuda", "gpu") and not torch.cuda.is_available():
+        raise UserError("There is no GPU here that torch can use.", 'Set engine.accelerator to "auto".')
     world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if world == 1:
         return Fabric(accelerator=config.accelerator, devices=1, precision=precision)

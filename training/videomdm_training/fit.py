@@ -298,7 +298,7 @@ def fit(
         normalisation = Normalisation.load(folder / NORMALISATION)[0].to(fabric.device)
     else:
         normalisation = Normalisation.of(data.clips.frames[source])
-    schedule = cosine(config.diffusion_steps)
+    schedule = cosine(config.diffusion_steps).to(fabric.device)
     facts = {**facts, "diffusion_steps": config.diffusion_steps, "supervision": config.loss.supervision}
     if fabric.global_rank == 0:
         normalisation.store(folder / NORMALISATION, facts)
