@@ -10,6 +10,7 @@ from ..camera import Camera, closest_on_ray, to_world
 from ..model.denoiser import Denoiser
 from ..motion.representation import decode, encode
 from .sampling import Denoise
+from .seams import predict
 
 FAINT = 0.02  # weight of joints that nobody saw, where a body is brought to its place
 
@@ -24,16 +25,17 @@ def text_guided(
     """Classifier-free guidance (Ho and Salimans, 2022): x0 = x0(no text) + guidance (x0(text) - x0(no text)).
 
     Both halves run as one batch of 2B; at guidance 1, or where no row has text, one run of B is enough.  One row
-    of text serves any number of rows of motion.
+    of text serves any number of rows of motion.  The last step leaves no seams (:mod:`.seams`).
     """
     conditional = bool(text_mask_BL.any())
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         text, text_mask = text_BLE.expand(len(x), -1, -1), text_mask_BL.expand(len(x), -1)
         if not conditional or guidance == 1.0:
-            return model(x, t, text, text_mask, frame_mask_BT)
+            return predict(model, x, t, text, text_mask, frame_mask_BT)
         masks = None if frame_mask_BT is None else frame_mask_BT.repeat(2, 1)
-        both = model(
+        both = predict(
+            model,
             x.repeat(2, 1, 1),
             t.repeat(2),
             text.repeat(2, 1, 1),
