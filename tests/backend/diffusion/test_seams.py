@@ -21,12 +21,12 @@ TEXT = torch.zeros(2, 1, STATE), torch.zeros(2, 1, dtype=torch.bool)
 
 
 class Teeth:
-    """A model whose every token says 0, 1, 2, 3."""
+    """A model whose every token says 0, 1, 8, 27."""
 
     config = SimpleNamespace(patch=4)
 
     def __call__(self, x, *_):
-        return torch.arange(x.shape[1]).remainder(4)[None, :, None].expand(x.shape).float()
+        return torch.arange(x.shape[1]).remainder(4)[None, :, None].expand(x.shape).float() ** 3
 
 
 def denoiser() -> Denoiser:
@@ -36,12 +36,15 @@ def denoiser() -> Denoiser:
     return network.requires_grad_(False)
 
 
-def test_a_frame_is_the_mean_of_what_all_grids_say_of_it():
+def test_a_frame_is_mostly_what_the_token_says_in_whose_middle_it_lies():
     x = torch.zeros(2, 16, 5)
     said = predict(Teeth(), x, STEPS, *TEXT, None)[0, :, 0]
-    # the first and last frames lie on fewer grids
-    wanted = [0.0, 0.5, 1.0, *[1.5] * 10, 2.0, 2.5, 3.0]
-    assert torch.allclose(said, torch.tensor(wanted))
+    wanted = torch.tensor([6.0, 7.5]).repeat(8)  # three quarters of 8, a quarter of 27 and three of 1
+    wanted[:2], wanted[-2:] = (
+        torch.tensor([0.0, 1.0]),
+        torch.tensor([8.0, 27.0]),
+    )  # only one grid reaches there
+    assert torch.allclose(said, wanted)
 
 
 def test_other_steps_and_a_single_token_are_the_models_own():
@@ -59,6 +62,12 @@ def test_a_clip_is_the_same_alone_and_beside_a_longer_one():
         long = (x[1:], STEPS[:1], TEXT[0][:1], TEXT[1][:1], None)
         assert torch.allclose(both[:1, :length], predict(network, *short), atol=1e-4)
         assert torch.allclose(both[1:], predict(network, *long), atol=1e-4)
+
+
+def test_rows_without_a_frame_of_their_own_leave_the_others_alone():
+    network, x = denoiser(), torch.randn(2, 8, 263, generator=torch.Generator().manual_seed(1))
+    mask = torch.tensor([[True] * 4 + [False] * 4, [True] * 8])
+    assert predict(network, x, STEPS, *TEXT, mask)[:, :4].isfinite().all()
 
 
 def test_feet_of_the_base_model_do_not_jump_where_tokens_meet():
