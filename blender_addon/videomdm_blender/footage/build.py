@@ -13,6 +13,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+import numpy.typing as npt
 
 from videomdm.keypoints import Keypoints
 from videomdm.keypoints.layout import NAMES
@@ -126,7 +127,7 @@ def _armature(scene: bpy.types.Scene, keypoints: Keypoints, name: str) -> bpy.ty
 
 def _sort_into_collections(data: bpy.types.Armature, keypoints: Keypoints) -> None:
     """The sides, and what the detector does not know, which is hidden."""
-    seen = (keypoints.confidence > 0).any(axis=0)
+    seen: npt.NDArray[np.bool_] = np.any(keypoints.confidence > 0, axis=0)
     collections = {name: data.collections.new(name.capitalize()) for name in COLOURS}
     unseen = data.collections.new(UNSEEN)
     unseen.is_visible = False

@@ -92,7 +92,8 @@ class Keys:
     def on(self, frames: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """(n,) which of the keys lie on one of some frames."""
         nearest = np.round(self.frames)
-        return np.isin(nearest, frames) & (np.abs(self.frames - nearest) < NEAR)
+        found: npt.NDArray[np.bool_] = np.isin(nearest, frames) & (np.abs(self.frames - nearest) < NEAR)
+        return found
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Keys:
         """Some of the keys."""

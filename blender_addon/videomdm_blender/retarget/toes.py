@@ -23,7 +23,8 @@ def rolled(height: Array, tip: Array) -> Array:
     """
     ahead, below = tip[..., 0], tip[..., 1]
     level = np.sqrt(np.maximum(ahead**2 + below**2 - (below + height) ** 2, 0.0))
-    return np.maximum(ahead - level, 0.0)
+    ahead_of_rest: Array = np.maximum(ahead - level, 0.0)
+    return ahead_of_rest
 
 
 def bent_toes(lifted: Array, height: Array, tip: Array, leg_length: float) -> Array:
