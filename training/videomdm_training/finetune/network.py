@@ -28,6 +28,7 @@ class AdaptedDenoiser(nn.Module):
         )  # in a tuple, torch does not see it
         shapes = {name: weight.shape for name, weight in hidden_matrices(base).items()}
         self.adapter = Adapter(shapes, config)
+        self.config = base.config
 
     def forward(self, *arguments: Tensor) -> Tensor:
         """As the denoiser's."""
