@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import bpy
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 class _Repair(bpy.types.Operator):
     """What these operators have in common; not registered itself."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -41,9 +44,9 @@ class _Repair(bpy.types.Operator):
         redraw(context)
         return {"FINISHED"}
 
+    @abstractmethod
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """What the operator is for."""
-        raise NotImplementedError
 
 
 def redraw(context: bpy.types.Context) -> None:
@@ -59,7 +62,6 @@ class VIDEOMDM_OT_ignore_keypoints(_Repair):
 
     bl_idname = "videomdm.ignore_keypoints"
     bl_label = "Ignore"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
 
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """Confidence 0."""
@@ -71,7 +73,6 @@ class VIDEOMDM_OT_trust_keypoints(_Repair):
 
     bl_idname = "videomdm.trust_keypoints"
     bl_label = "Trust"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
 
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """Confidence 1."""
@@ -83,7 +84,6 @@ class VIDEOMDM_OT_swap_keypoints(_Repair):
 
     bl_idname = "videomdm.swap_keypoints"
     bl_label = "Swap Sides"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
 
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """Left becomes right."""
@@ -95,7 +95,6 @@ class VIDEOMDM_OT_restore_keypoints(_Repair):
 
     bl_idname = "videomdm.restore_keypoints"
     bl_label = "Restore"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  # Blender's way
 
     def change(self, armature: bpy.types.Object, points: list[int], frames: Frames) -> None:
         """Place and confidence of the detector."""
