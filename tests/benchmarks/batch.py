@@ -22,6 +22,7 @@ not count.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -153,7 +154,9 @@ def measured(jobs: list[BatchJob], workers: int, limit: float) -> Run:
 
     def ended(end: Ended) -> None:
         if end.failed:
-            raise UserError(f"{end.job.clip} on {end.job.rig} failed: {end.entry['message']}", "", "failed")
+            raise UserError(
+                f"{end.job.clip} on {end.job.rig} failed: {end.entry['message']}", "Leave the rig out."
+            )
 
     with tempfile.TemporaryDirectory(prefix="videomdm-batch-") as folder:
         out = Path(folder) / "out"
@@ -247,4 +250,7 @@ def _row(run: Run, one: Run) -> str:
 
 
 if __name__ == "__main__":
-    main(standalone_mode=False)
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))
