@@ -266,31 +266,6 @@ def test_steps_seeds_and_processes_have_random_numbers_of_their_own():
     assert len(drawn) == len(asked)
 
 
-def test_processes_of_torchrun_train_one_network_on_their_own_batches(tmp_path, repository):
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(repository), *filter(None, sys.path)]),
-        "OMP_NUM_THREADS": "1",
-    }
-
-    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [sys.executable, *words, "-m", "tests.training.two_processes", str(tmp_path)],
-        env=environment,
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    one, other = told["processes"]
-    assert told["steps"] == 12 and one[:-1] == other[:-1]  # the same weights
-    assert one[-2] == other[-2] == 1.0  # both stopped after the same step
-    assert one[-1] != other[-1]  # other batches
-    assert [row["step"] for row in rows(tmp_path)] == [3, 6, 9, 12]  # written once
-    assert engine.load_state(tmp_path / engine.STATE)["step"] == 12
-
-
 def test_a_picture_of_the_averaged_weights_goes_to_tensorboard(tmp_path):
     from matplotlib.image import imsave
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

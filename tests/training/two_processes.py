@@ -14,22 +14,35 @@ from videomdm_training import engine
 
 from .test_engine import CONFIG, losses, network
 
+STEPS = replace(CONFIG, steps=12, precision="32-true")
+
 
 def main(folder: Path) -> None:
     """Train; the first process prints what all of them hold and saw."""
-    config = replace(CONFIG, steps=12, precision="32-true")
-    fabric = engine.fabric_for(config)
+    fabric = engine.fabric_for(STEPS)
     seen = []
+    exchanges = 0
 
-    def watched(model, step, generator):
+    def in_parts(model, step, generator):
         seen.append(float(torch.rand((), generator=engine.generator_for(0, step, "cpu", fabric.global_rank))))
-        return losses(model, step, generator)
+        whole = losses(model, step, generator)
+        for share in (0.25, 0.75):
+            yield {name: share * value for name, value in whole.items()}
+            whole = losses(model, step, engine.generator_for(0, step, "cpu", fabric.global_rank))
 
-    stopped = engine.run(network(), watched, replace(config, time_limit=1e-9), folder, fabric)
-    fabric.barrier()
-    outcome = engine.run(network(), watched, config, folder, fabric)
+    reduce = fabric.all_reduce
+
+    def counted(*values, **options):
+        nonlocal exchanges
+        exchanges += 1
+        return reduce(*values, **options)
+
+    fabric.all_reduce = counted
+    stopped = engine.run(network(), in_parts, replace(STEPS, time_limit=1e-9), folder, fabric)
+    outcome = engine.run(network(), in_parts, STEPS, folder, fabric)
     weights = torch.cat([v.flatten() for v in outcome.network.state_dict().values()])
-    together = fabric.all_gather(torch.cat([weights, torch.tensor([float(stopped.step), seen[0]])]))
+    told = [float(stopped.step), float(exchanges), seen[0]]
+    together = fabric.all_gather(torch.cat([weights, torch.tensor(told)]))
     if fabric.global_rank == 0:
         print(json.dumps({"steps": outcome.step, "processes": together.tolist()}))
 

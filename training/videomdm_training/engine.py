@@ -26,6 +26,7 @@ from videomdm.errors import UserError
 from videomdm.motion.files import replacing, write_atomically
 
 from .optimiser import OptimiserName, optimisers_for
+from .processes import apart, average_gradients, join
 
 Losses = dict[str, Tensor]
 StepLosses = Callable[[nn.Module, int, torch.Generator], Losses | Iterator[Losses]]
@@ -250,7 +251,9 @@ def run(
                     group["lr"] = rate * pace(config, step)
             generator = generator_for(config.seed, step, fabric.device, fabric.global_rank)
             model.zero_grad(set_to_none=True)
-            values = _differentiate(losses(model, step, generator), fabric)
+            with apart(model, fabric):
+                values = _differentiate(losses(model, step, generator), fabric)
+            average_gradients(network, fabric)
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             if bool(torch.isfinite(norm)):
                 for optimiser in optimisers:
@@ -273,6 +276,7 @@ def run(
             if config.time_limit and fabric.broadcast(time.monotonic() - started > config.time_limit):
                 break
     save(step)
+    fabric.barrier()  # no process goes on to read what the leader has not written yet
     if writer is not None:
         writer.close()
     network.load_state_dict(average.weights)
@@ -363,5 +367,5 @@ def fabric_for(config: EngineConfig) -> Fabric:
         strategy="ddp",
         precision=precision,
     )
-    fabric.launch()
+    join(fabric)
     return fabric

@@ -320,4 +320,5 @@ def fit(
             outcome.step,
             outcome.seconds,
         )
+    fabric.barrier()
     return outcome

@@ -44,7 +44,7 @@ def base(
     from videomdm.errors import UserError
 
     from .configuration import load_config
-    from .engine import STATE, load_state
+    from .engine import STATE, fabric_for, load_state
     from .fit import FitConfig
 
     stages: dict[str, list[str]] = {"lifter": [], "fit": []}
@@ -55,6 +55,9 @@ def base(
                 f"{override!r} names no stage.", "Begin with lifter. or fit., as in fit.engine.steps=5000."
             )
         stages[stage].append(setting)
+    config = RECIPES / "base.toml"
+    settings = load_config(FitConfig, config, stages["fit"])
+    fabric = fabric_for(settings.engine)  # its processes go from stage to stage together
     deadline = time.monotonic() + time_limit
 
     def left() -> float:
@@ -72,11 +75,9 @@ def base(
         )
         if not teacher.is_file():
             return
-        if time_limit and time.monotonic() >= deadline:  # the next stage begins with minutes of preparing
+        if time_limit and fabric.broadcast(time.monotonic() >= deadline):  # the next stage begins with minutes of preparing
             click.echo("the lifter is finished; run the same command to go on")
             return
-    config = RECIPES / "base.toml"
-    settings = load_config(FitConfig, config, stages["fit"])
     state = folder / "run" / STATE
     if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
         context.invoke(

@@ -22,7 +22,7 @@ def predict(
     model: Denoiser, x: Tensor, t: Tensor, text: Tensor, text_mask: Tensor, frame_mask: Tensor | None
 ) -> Tensor:
     """x0 (B, T, D) of ``model`` with its own arguments; in the last step a mixture of two grids of tokens."""
-    x0 = model(x, t, text, text_mask, frame_mask)
+    x0 = model(x, t, text, text_mask, frame_mask).float()  # what is mixed is mixed in full precision
     patch, T = model.config.patch, x.shape[1]
     if patch in (1, T) or bool((t != LAST).any()):
         return x0
@@ -31,7 +31,7 @@ def predict(
     real = torch.ones_like(x[..., 0], dtype=torch.bool) if frame_mask is None else frame_mask
     here = slice(patch // 2, T - patch + patch // 2)
     whole = real[:, here].unflatten(1, (-1, patch)).all(2).repeat_interleave(patch, 1)
-    later = model(x[:, here], t, text, text_mask, whole)
+    later = model(x[:, here], t, text, text_mask, whole).float()
     weight = window[:, :-patch] * whole[..., None]
     total, weights = window * x0, window.repeat(len(x), 1, 1)
     total[:, here] += torch.where(weight > 0, weight * later, 0.0)  # a row without a whole token says nothing

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.support.models import small_model
 
@@ -174,9 +175,23 @@ def test_other_ways_to_sample_can_be_measured(train: Train, small, pack_file, as
     assert told[0] == told[1]
     settings = json.loads(told[0])["settings"]
     assert (settings["sampler"], settings["denoising steps"], settings["guidance"]) == ("ancestral", 4, 2.5)
-    for wrong in ("sampler=euler", "steps=0", "guidance=-1", "eta=1"):
+    for wrong in ("sampler=euler", "steps=0", "guidance=-1", "eta=1", "precision=int8"):
         result = train("evaluate", small, pack_file, "--sample", wrong, status=2)
         assert wrong.partition("=")[0] in result.output.replace("guidance scale", "guidance")
+
+
+def test_half_precision_makes_nearly_the_same_motions(train: Train, small):
+    from videomdm.pipeline import Pipeline
+    from videomdm_training.evaluate.sampling import SamplingSettings, sampler_for
+
+    model = Pipeline.load(str(small), "cpu")
+    asked = (["a person walks", "a person waves"], [40, 32], 3)
+    whole, half = (
+        sampler_for(model, asked[0], SamplingSettings(steps=4, precision=precision))(*asked)
+        for precision in ("32-true", "bf16-mixed")
+    )
+    for one, other in zip(whole, half, strict=True):
+        assert other.dtype == one.dtype and 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
 
 
 def test_noise_of_a_motion_does_not_depend_on_what_is_made_with_it():

@@ -62,6 +62,7 @@ def ablate(
 
     from ..cache import Cache
     from ..configuration import load_config
+    from ..engine import fabric_for
     from ..fit import FitConfig
     from .table import METHOD, begin_with, is_finished, outcome, read_table, report
 
@@ -71,19 +72,23 @@ def ablate(
         raise UserError(f"The table has no run {', '.join(unknown)}.", f"It has: {', '.join(table.runs)}.")
     names = table.with_starts(only)
     settings = {name: (*table.settings(name), *overrides) for name in names}
-    steps = {name: load_config(FitConfig, config, settings[name]).engine.steps for name in names}
+    engines = {name: load_config(FitConfig, config, settings[name]).engine for name in names}
+    steps = {name: engine.steps for name, engine in engines.items()}
+    fabric = fabric_for(engines[names[0]])  # its processes go from run to run together
     deadline = time.monotonic() + time_limit if time_limit else None
     for name in names:
         if is_finished(folder / name, steps[name]):
             continue
         left = 0.0 if deadline is None else deadline - time.monotonic()
-        if deadline is not None and left <= 0:
+        if deadline is not None and fabric.broadcast(left <= 0):
             break
         if name in table.starts:
             start = table.starts[name]
             if not is_finished(folder / start, steps[start]):
                 break
-            begin_with(folder / name, folder / start)
+            if fabric.global_rank == 0:
+                begin_with(folder / name, folder / start)
+            fabric.barrier()
         click.echo(f"{name}:")
         context.invoke(
             fit,

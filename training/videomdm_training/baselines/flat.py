@@ -94,6 +94,7 @@ def fit_flat(data: Supervision, captions: CaptionTable, config: FlatConfig, fold
     if fabric.global_rank == 0:
         facts = {"diffusion_steps": config.diffusion_steps, "steps": outcome.step, "flat": True}
         save_model(folder / FILE, outcome.network, facts)
+    fabric.barrier()
     return outcome
 
 

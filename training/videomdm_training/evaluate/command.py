@@ -69,7 +69,7 @@ from ..commands import options
     "sampling",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Make motions of words with another setting: sampler (ddim or ancestral), steps or guidance.",
+    help="Make motions of words with another setting: sampler (ddim or ancestral), steps, guidance or precision.",
 )
 @click.option(
     "--evaluator",

@@ -96,7 +96,7 @@ def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
         sections.append(words_section(models, data, chosen, evaluator, words))
         facts |= {"split of the captions": settings.split, "evaluator": f"SHA-256 {evaluator.digest}"}
         facts |= {"sampler": settings.sampling.sampler, "denoising steps": settings.sampling.steps}
-        facts |= {"guidance": settings.sampling.guidance}
+        facts |= {"guidance": settings.sampling.guidance, "precision": settings.sampling.precision}
     facts |= {"frames per second": FPS, "device": pipeline.device.type}
     return Report(facts, tuple(sections))
 

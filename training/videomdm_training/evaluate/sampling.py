@@ -35,11 +35,13 @@ class SamplingSettings:
     sampler:  "ddim" is deterministic; "ancestral" takes fresh noise in every step, as MDM does.
     steps:    denoising steps, at most the model's own.
     guidance: classifier-free guidance scale.
+    precision: "bf16-mixed" runs the network in bfloat16, which halves the time where the processor can do that.
     """
 
     sampler: Literal["ddim", "ancestral"] = "ddim"
     steps: int = 20
     guidance: float = 2.5
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
         limits.check_steps(self.steps)
@@ -55,9 +57,15 @@ class Sampler(ABC):
     longest: int
 
     def __init__(
-        self, captions: Sequence[str], encoder: TextEncoder, device: torch.device, patch: int
+        self,
+        captions: Sequence[str],
+        encoder: TextEncoder,
+        device: torch.device,
+        patch: int,
+        settings: SamplingSettings,
     ) -> None:
         self.device = device
+        self.settings = settings
         self.patch = patch
         self.words = CaptionTable()
         for caption in captions:
@@ -83,7 +91,9 @@ class Sampler(ABC):
             wanted = [lengths[i] for i in chosen]
             padded = torch.tensor([-(-n // self.patch) * self.patch for n in wanted], device=self.device)
             mask = torch.arange(int(padded.max()), device=self.device)[None] < padded[:, None]
-            answers = self._answers(self.words.states(ids), mask, [(seed, i) for i in chosen])
+            half = self.settings.precision == "bf16-mixed"
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                answers = self._answers(self.words.states(ids), mask, [(seed, i) for i in chosen])
             for i, rows, n in zip(chosen, answers, wanted, strict=True):
                 made[i] = self._joints(rows[:n]).cpu().numpy()
             if done is not None:
@@ -104,9 +114,8 @@ class ModelSampler(Sampler):
 
     def __init__(self, pipeline: Pipeline, captions: Sequence[str], settings: SamplingSettings) -> None:
         config = pipeline.denoiser.config
-        super().__init__(captions, pipeline.encoder, pipeline.device, config.patch)
+        super().__init__(captions, pipeline.encoder, pipeline.device, config.patch, settings)
         self.pipeline = pipeline
-        self.settings = settings
         self.longest = min(round(pipeline.info.max_seconds * FPS), config.max_frames)
 
     def _answers(self, text: tuple[Tensor, Tensor], mask: Tensor, seeds: Sequence[tuple[int, int]]) -> Tensor:
@@ -128,9 +137,9 @@ class ConsensusSampler(Sampler):
 
     def __init__(self, prior: FlatPrior, captions: Sequence[str], settings: SamplingSettings) -> None:
         config = prior.network.config
-        super().__init__(captions, text_encoder(), prior.network.write.weight.device, config.patch)
+        device = prior.network.write.weight.device
+        super().__init__(captions, text_encoder(), device, config.patch, settings)
         self.prior = prior
-        self.settings = settings
         self.longest = config.max_frames
 
     def _answers(self, text: tuple[Tensor, Tensor], mask: Tensor, seeds: Sequence[tuple[int, int]]) -> Tensor:

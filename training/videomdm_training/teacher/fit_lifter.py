@@ -97,4 +97,5 @@ def fit_lifter(clips: Clips, config: LifterFitConfig, folder: Path) -> engine.Ou
     if outcome.finished and fabric.global_rank == 0:
         facts = {"steps": outcome.step, "seconds": round(outcome.seconds), "licence": "Apache-2.0"}
         save_model(folder / "lifter.safetensors", outcome.network, facts)
+    fabric.barrier()
     return outcome
