@@ -118,6 +118,7 @@ def test_normalisation_shares_one_deviation_in_each_group(supervision, tmp_path)
         (LossConfig(teacher_path=True, position=0.5), {"position", "velocity", "alignment"}),
         (LossConfig(velocity=0.0, drop_text=1.0), {"position", "velocity", "alignment"}),
         (LossConfig(position=0.0, drop_text=0.0), {"position", "velocity", "alignment"}),
+        (LossConfig(floor=1.0), {"position", "velocity", "alignment", "floor"}),
     ],
 )
 def test_every_switch_of_the_losses_runs(supervision, tmp_path, loss, logged):
@@ -296,6 +297,7 @@ def test_the_stored_configuration_is_whole_and_can_be_given_again(run_folder):
         ("batch", "no setting"),
         ("batch=0", "at least 1"),
         ("loss.low_noise_steps=50", "fewer"),
+        ("loss.floor=-1.0", "negative"),
         ("loss.low_noise_steps=2", "at least 1"),
         ("sizes.patch=3", "divide"),
         ("sizes.patch=0", "at least 1"),

@@ -13,12 +13,13 @@ from videomdm.camera import Camera, orbit, project, seen_from, to_world  # noqa:
 from videomdm.diffusion.guidance import align_to_rays  # noqa: E402
 from videomdm.motion import representation  # noqa: E402
 from videomdm.motion.representation import decode, encode, put_back, start  # noqa: E402
+from videomdm_training.clips import hold_after_end  # noqa: E402
 from videomdm_training.losses import (  # noqa: E402
     alignment_loss,
     alignment_target,
     depth_weights,
     feature_loss,
-    hold_after_end,
+    floor_loss,
     on_path,
     reprojection_losses,
 )
@@ -186,6 +187,23 @@ def test_alignment_supervises_the_derived_channels_only():
     assert float(feature_loss(x0, target, mask)) == pytest.approx(25 * 64 / 263)
     target[..., representation.ROTATIONS] = 1.0
     assert float(alignment_loss(x0, target, mask)) == pytest.approx(126 / (263 - 64))
+
+
+def test_the_floor_holds_the_lowest_joint_of_each_frame():
+    positions, *_, mask = scene(B=2, T=6)
+    positions[..., 1] -= positions[..., 1].amin(-1, keepdim=True)  # each frame stands on the floor
+    assert float(floor_loss(positions, mask)) == pytest.approx(0.0, abs=1e-12)
+    up = torch.tensor([0.0, 1.0, 0.0], dtype=positions.dtype)
+    for height in (0.2, -0.2):
+        assert float(floor_loss(positions + height * up, mask)) == pytest.approx(0.04)
+    sunk = positions.clone()
+    sunk[0, 2] -= 0.3 * up
+    assert float(floor_loss(sunk, mask)) == pytest.approx(0.09 / 12)
+    mask[0, 2] = False
+    assert float(floor_loss(sunk, mask)) == pytest.approx(0.0, abs=1e-12)
+    sunk.requires_grad_()
+    floor_loss(sunk, torch.ones_like(mask)).backward()
+    assert float(sunk.grad[0, 2, :, 1].sum()) < 0 and not sunk.grad[..., 0].any()  # pulled up, never sideways
 
 
 def test_the_root_may_count_several_times():

@@ -30,7 +30,12 @@ def torchrun(repository: Path, *words: object) -> str:
     }
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     done = subprocess.run(
-        [*start, *map(str, words)], env=environment, cwd=repository, capture_output=True, text=True, timeout=280
+        [*start, *map(str, words)],
+        env=environment,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -54,7 +59,9 @@ def test_processes_train_one_network_on_their_own_batches(tmp_path, repository):
     alone = run(tmp_path / "alone", STEPS, both).network
     weights = torch.cat([value.flatten() for value in alone.state_dict().values()])
     assert torch.allclose(weights, torch.tensor(one), atol=1e-5)  # as on both batches together
-    assert not torch.allclose(weights, torch.cat([v.flatten() for v in network().state_dict().values()]), atol=0.01)
+    assert not torch.allclose(
+        weights, torch.cat([v.flatten() for v in network().state_dict().values()]), atol=0.01
+    )
 
 
 def test_processes_make_the_base_model_together_in_slices(pack_file, train, tmp_path, repository):

@@ -85,3 +85,10 @@ class Clips:
             frame[None] < lengths[:, None],
             {name: values[rows] for name, values in self.frames.items()},
         )
+
+
+def hold_after_end(positions: Tensor, lengths: Tensor) -> Tensor:
+    """Repeat each clip's last real frame over its padding: (B, T, 22, 3) with ``lengths`` (B,)."""
+    frame = torch.arange(positions.shape[1], device=positions.device)
+    index = torch.minimum(frame[None], lengths[:, None] - 1)
+    return positions.gather(1, index[..., None, None].expand_as(positions))

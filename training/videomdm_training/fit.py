@@ -29,6 +29,7 @@ from .losses import (
     alignment_loss,
     alignment_target,
     feature_loss,
+    floor_loss,
     on_path,
     reprojection_losses,
 )
@@ -52,6 +53,7 @@ class LossConfig:
                   less one.  What a motion does, and when, is decided there; too few steps there are the first thing
                   that a short training is seen to lack.
     root:         how often losses on features count each of the root's four channels.
+    floor:        weight of the squared distance between each frame's lowest joint and the floor.
     distil:       weight of score distillation from a 2D prior, the run folder or file of `train flat` that
                   ``distil_prior`` names.
     teacher_path: alignment puts the predicted poses on the teacher's path before they move onto their rays, and
@@ -72,12 +74,15 @@ class LossConfig:
     low_noise_steps: int = 16  # t* of 12, rounded up to whole buckets
     buckets: int = 4
     drop_text: float = 0.1
+    floor: float = 0.0
     distil: float = 0.0
     distil_prior: str = ""
 
     def __post_init__(self) -> None:
         if not (self.high_noise > 0 and self.root > 0):
             raise UserError("loss.high_noise and loss.root must be above 0.", "1 is neutral.")
+        if self.floor < 0:
+            raise UserError("loss.floor must not be negative.", "0 leaves the floor out.")
         if self.distil < 0 or (self.distil > 0 and not self.distil_prior):
             raise UserError(
                 "loss.distil must not be negative, and above 0 it needs loss.distil_prior.",
@@ -258,6 +263,10 @@ class VideoMDM:
                 aligned = alignment_loss(x0, wanted, batch.mask)
             loss = loss + config.alignment * aligned
             parts["alignment"] = aligned.detach()
+        if config.floor > 0:
+            height = floor_loss(predicted, batch.mask)
+            loss = loss + config.floor * height
+            parts["floor"] = height.detach()
         if self.prior is not None:
             distilled = self.prior.distil(predicted, batch.mask, text, generator)
             loss = loss + config.distil * distilled

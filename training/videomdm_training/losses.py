@@ -17,6 +17,8 @@ from videomdm.diffusion.guidance import align_to_rays
 from videomdm.motion import representation
 from videomdm.motion.representation import encode
 
+from .clips import hold_after_end
+
 DepthWeighting = Literal["none", "mean", "joint"]
 
 
@@ -66,6 +68,14 @@ def reprojection_losses(
     return place, masked_mean(change * scale[:, 1:], both)
 
 
+def floor_loss(positions: Tensor, frame_mask: Tensor) -> Tensor:
+    """Mean squared height above or below the floor of each frame's lowest joint, in square metres.
+
+    positions (B, T, 22, 3) with the floor at 0, frame_mask (B, T).  Who jumps pays, too: weigh it lightly.
+    """
+    return masked_mean(positions[..., 1].amin(-1).square(), frame_mask.to(positions.dtype))
+
+
 ALIGNED_CHANNELS = torch.zeros(representation.WIDTH)
 for _channels in (
     representation.ROOT_ANGULAR,
@@ -75,13 +85,6 @@ for _channels in (
     representation.CONTACTS,
 ):
     ALIGNED_CHANNELS[_channels] = 1.0
-
-
-def hold_after_end(positions: Tensor, lengths: Tensor) -> Tensor:
-    """Repeat each clip's last real frame over its padding: (B, T, 22, 3) with ``lengths`` (B,)."""
-    frame = torch.arange(positions.shape[1], device=positions.device)
-    index = torch.minimum(frame[None], lengths[:, None] - 1)
-    return positions.gather(1, index[..., None, None].expand_as(positions))
 
 
 def on_path(features: Tensor, path: Tensor) -> Tensor:

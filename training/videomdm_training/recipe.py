@@ -75,7 +75,8 @@ def base(
         )
         if not teacher.is_file():
             return
-        if time_limit and fabric.broadcast(time.monotonic() >= deadline):  # the next stage begins with minutes of preparing
+        # the next stage begins with minutes of preparing
+        if time_limit and fabric.broadcast(time.monotonic() >= deadline):
             click.echo("the lifter is finished; run the same command to go on")
             return
     state = folder / "run" / STATE

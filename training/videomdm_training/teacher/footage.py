@@ -23,10 +23,9 @@ from videomdm.motion.representation import encode, start
 from videomdm.motion.skeleton import MIRROR
 
 from ..captions import CaptionTable, mirror_caption
-from ..clips import FRAME_MULTIPLE
+from ..clips import FRAME_MULTIPLE, hold_after_end
 from ..datasets.footage import FootageClip
 from ..datasets.left_out import LeftOut
-from ..losses import hold_after_end
 from .imported import ImportedMotion
 from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, stand, taught, weighed
 

@@ -34,7 +34,7 @@ PACKAGE = (
 )
 CODE = (
     *(path for pattern in PACKAGE for path in Path(videomdm.__file__).parent.glob(pattern)),
-    *(TRAINING / name for name in ("clips.py", "losses.py", "occlusion.py", "views.py")),
+    *(TRAINING / name for name in ("clips.py", "occlusion.py", "views.py")),
     *(TRAINING / "teacher" / name for name in ("kept.py", "supervision.py")),
 )
 FRAMES = "frames."

@@ -16,13 +16,12 @@ from videomdm.lifting import Footage, fit_bodies
 from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 
-from ..clips import Batch
+from ..clips import Batch, hold_after_end
 from ..datasets.pack import Pack, Segment
 from ..evaluate import lifting, physical
 from ..evaluate.distribution import fid
 from ..evaluate.evaluator import FrozenEvaluator
 from ..evaluate.figures import Figure, Section, summarise
-from ..losses import hold_after_end
 from ..sources import position_clips
 from ..views import CameraConfig, DetectorConfig, View, observe, sample_cameras
 from .supervision import TEACHER_FIT

@@ -25,8 +25,7 @@ from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import decode, encode, start
 from videomdm.motion.skeleton import CONTACT_JOINTS
 
-from ..clips import FRAME_MULTIPLE, Clips
-from ..losses import hold_after_end
+from ..clips import FRAME_MULTIPLE, Clips, hold_after_end
 from ..views import CameraConfig, DetectorConfig, View, observe, perturb_cameras, sample_cameras
 
 # A single best guess is cautious: near the mean of all poses that its keypoints allow.  A model learns that caution
