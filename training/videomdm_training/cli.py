@@ -11,6 +11,7 @@ from .commands.export import export
 from .commands.fit import fit
 from .commands.lifter import lifter
 from .commands.pictures import curve, sheet
+from .commands.transport import join, split
 from .evaluate.command import evaluate, evaluator
 from .finetune.command import finetune
 from .prepare import prepare
@@ -40,7 +41,7 @@ def train() -> None:
 
 
 for verb in (
-    prepare, lifter, fit, base, finetune, export, sheet, curve, teacher, lifted, evaluate, evaluator, study, ablate,
-    flat, consensus, theory,
+    prepare, lifter, fit, base, finetune, export, split, join, sheet, curve, teacher, lifted, evaluate, evaluator,
+    study, ablate, flat, consensus, theory,
 ):  # fmt: skip
     train.add_command(verb)

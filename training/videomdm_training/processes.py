@@ -25,6 +25,11 @@ def _leave() -> None:
         distributed.destroy_process_group()
 
 
+def is_leader() -> bool:
+    """Whether this is the one process that writes what all share."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
 def apart(model: nn.Module, fabric: Fabric) -> AbstractContextManager[None]:
     """Within the block each process keeps its gradients to itself; :func:`average_gradients` comes after it.
 

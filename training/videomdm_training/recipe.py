@@ -11,6 +11,7 @@ import click
 from .commands.export import export
 from .commands.fit import fit
 from .commands.lifter import lifter
+from .commands.transport import most, split
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -33,14 +34,37 @@ RECIPES = Path(__file__).with_name("recipes")
     metavar="STAGE.KEY=VALUE",
     help="Override a setting of a stage: lifter.engine.steps=3000, fit.batch=32.",
 )
+@click.option(
+    "--pieces",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Leave the whole folder here in small pieces, too, at every stop; `videomdm train join` puts it together.",
+)
+@most
 @click.pass_context
 def base(
-    context: click.Context, pack: Path, folder: Path, time_limit: float, overrides: tuple[str, ...]
+    context: click.Context,
+    pack: Path,
+    folder: Path,
+    time_limit: float,
+    overrides: tuple[str, ...],
+    pieces: Path | None,
+    most: float,
 ) -> None:
     """Train the base model on PACK: the lifter, the denoiser, and the model's folder.
 
     The same command goes on where it stopped.  Makes lifter/, run/ and model/ in the folder that -o names.
     """
+    from .processes import is_leader
+
+    _train(context, pack, folder, time_limit, overrides)
+    if pieces is not None and is_leader():
+        context.invoke(split, run=folder, folder=pieces, most=most)
+
+
+def _train(
+    context: click.Context, pack: Path, folder: Path, time_limit: float, overrides: tuple[str, ...]
+) -> None:
+    """What is left of the recipe, until the time is up."""
     from videomdm.errors import UserError
 
     from .configuration import load_config

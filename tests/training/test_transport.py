@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs in pieces: what comes out is what went in, whatever happens on the way is named, nothing leaves the folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from videomdm.errors import UserError
+from videomdm_training.transport import MANIFEST, join, split
+
+from .conftest import Train
+from .test_recipe import SETTINGS
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    for name, size in {"state.pt": 250_000, "config.json": 10, "model/denoiser.safetensors": 0}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(bytes(i * i % 251 for i in range(size)))
+    for name in ("cache/x.safetensors", "model/tensorboard/events", ".state.1234.pt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not needed")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def needed(run: Path) -> dict[str, bytes]:
+    return {name: data for name, data in contents(run).items() if data != b"not needed"}
+
+
+@pytest.mark.parametrize("most", [1000, 65_536, 10**9])
+def test_what_is_joined_is_what_was_split(run, tmp_path, most):
+    pieces = split(run, tmp_path / "pieces", most).pieces
+    assert len(pieces) == max(1, -(-sum(p.size for p in pieces) // most))
+    assert all((tmp_path / "pieces" / p.name).stat().st_size == p.size <= most for p in pieces)
+    join(tmp_path / "pieces", tmp_path / "new" / "again")
+    assert contents(tmp_path / "new" / "again") == needed(run)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["again"]
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="there is no tar here")
+def test_the_pieces_are_a_tar_archive(run, tmp_path):
+    names = [piece.name for piece in split(run, tmp_path / "pieces", 70_000).pieces]
+    archive = b"".join((tmp_path / "pieces" / name).read_bytes() for name in names)
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "x", "-C", tmp_path / "out"], input=archive, check=True)
+    assert contents(tmp_path / "out") == needed(run)
+
+
+def test_a_later_split_replaces_the_earlier_one_and_only_of_the_same_run(run, tmp_path):
+    out = tmp_path / "pieces"
+    split(run, out, 20_000)
+    (run / "state.pt").write_bytes(b"later")
+    split(run, out, 20_000)
+    assert len(contents(out)) == 2  # one piece and the manifest: none of the old ones
+    join(out, tmp_path / "again")
+    assert (tmp_path / "again" / "state.pt").read_bytes() == b"later"
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    before = contents(out)
+    with pytest.raises(UserError, match="holds the pieces of run"):
+        split(other, out, 20_000)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "001 is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "001 is damaged"),
+        (lambda path: path.write_bytes(b"?" + path.read_bytes()[1:]), "001 is damaged"),
+    ],
+)
+def test_damaged_pieces_are_named_and_nothing_is_written(run, tmp_path, damage, words):
+    pieces = split(run, tmp_path / "pieces", 100_000).pieces
+    damage(tmp_path / "pieces" / pieces[1].name)
+    with pytest.raises(UserError, match=words):
+        join(tmp_path / "pieces", tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pieces", "run"]
+
+
+def forged(folder: Path, member: tarfile.TarInfo, data: bytes = b"") -> None:
+    """A set of one piece whose archive holds ``member``, all checksums right."""
+    folder.mkdir()
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    whole = stream.getvalue()
+    (folder / "x.tar.000").write_bytes(whole)
+    piece = {"name": "x.tar.000", "size": len(whole), "sha256": sha256(whole).hexdigest()}
+    (folder / MANIFEST).write_text(json.dumps({"version": 1, "name": "x", "pieces": [piece]}))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", "..\\outside"])
+def test_an_archive_writes_nothing_outside(tmp_path, name):
+    forged(tmp_path / "pieces", tarfile.TarInfo(name), b"bad")
+    with pytest.raises(UserError, match="not a plain file"):
+        join(tmp_path / "pieces", tmp_path / "in" / "again")
+    assert not list(tmp_path.rglob("*outside")) and not list((tmp_path / "in").iterdir())
+
+
+def test_links_are_not_unpacked(tmp_path):
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    forged(tmp_path / "pieces", link)
+    with pytest.raises(UserError, match="not a plain file"):
+        join(tmp_path / "pieces", tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "damaged"),
+        ('{"version": 1, "name": "x", "pieces": 3}', "damaged"),
+        ('{"version": 9, "name": "x", "pieces": []}', "version 9"),
+        ('{"version": 1, "name": "x", "pieces": [{"name": "../a", "size": 1, "sha256": ""}]}', "elsewhere"),
+        ('{"version": 1, "name": "x", "pieces": []}', "no archive"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused(tmp_path, text, words):
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(UserError, match=words):
+        join(tmp_path, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_cannot_be_split_or_joined_is_refused(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="nothing to split"):
+        split(tmp_path / "empty", tmp_path / "pieces", 1000)
+    with pytest.raises(UserError, match="within"):
+        split(run, run / "pieces", 1000)
+    split(run, tmp_path / "pieces", 100_000)
+    with pytest.raises(UserError, match="exists"):
+        join(tmp_path / "pieces", run)
+
+
+def test_a_training_goes_on_elsewhere_from_its_pieces(train: Train, pack_file, tmp_path):
+    from videomdm_training.engine import load_state
+
+    here, there, pieces = tmp_path / "here" / "base", tmp_path / "there" / "base", tmp_path / "pieces"
+    words = ("--pieces", pieces, "--most", 0.05)
+    stopped = train("base", pack_file, "-o", here, "--time-limit", 1e-3, *words, settings=SETTINGS)
+    assert "run the same command" in stopped.output
+    assert max(path.stat().st_size for path in pieces.glob("*.tar.*")) <= 0.05 * 2**20
+    train("join", pieces, "-o", there)
+    assert load_state(there / "lifter" / "state.pt")["step"] == 1
+    shutil.rmtree(here)
+    train("base", pack_file, "-o", there, *words, settings=SETTINGS)
+    train("join", pieces, "-o", tmp_path / "done")
+    assert contents(tmp_path / "done" / "model") == contents(there / "model") != {}
+    train("split", there / "model", "-o", tmp_path / "model.pieces")
+    assert (tmp_path / "model.pieces" / "model.tar.000").is_file()
