@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from .commands import options
 from .commands.export import export
 from .commands.fit import fit
 from .commands.lifter import lifter
@@ -17,16 +18,9 @@ RECIPES = Path(__file__).with_name("recipes")
 
 
 @click.command("base")
-@click.argument("pack", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder."
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    help="Save and stop after so many seconds.  [default: never]",
-)
+@options.pack
+@options.folder("Of the lifter, the run and the model.")
+@options.time_limit
 @click.option(
     "--set",
     "overrides",

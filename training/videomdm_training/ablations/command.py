@@ -13,18 +13,9 @@ from ..commands.fit import fit
 
 
 @click.command()
-@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Of all runs.",
-)
-@click.option(
-    "--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help="The noisy teacher."
-)
+@options.data
+@options.folder("Of all runs.")
+@options.lifter
 @click.option(
     "--table",
     "table_file",

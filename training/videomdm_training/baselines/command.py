@@ -12,15 +12,9 @@ from ..commands import options
 
 
 @click.command()
-@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+@options.data
 @options.run_folder
-@click.option(
-    "--lifter",
-    "lifter_file",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The one of the run to compare with: both then see the same keypoints.",
-)
+@options.lifter
 @options.config
 @options.overrides
 @options.time_limit
@@ -62,14 +56,7 @@ def flat(
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    "picture",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG to write.",
-)
+@options.picture
 @click.option("--prompt", "prompts", multiple=True, help="What to make; may be given several times.")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of each motion.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same motions.")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from . import options
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the model."
-)
+@options.folder("Of the model.")
 @click.option(
     "--lifter",
     "lifter_file",

@@ -12,15 +12,9 @@ from . import options
 
 
 @click.command()
-@click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+@options.data
 @options.run_folder
-@click.option(
-    "--lifter",
-    "lifter_file",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Model file of the noisy teacher.",
-)
+@options.lifter
 @options.config
 @options.overrides
 @options.time_limit

@@ -3,13 +3,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 pack = click.argument("pack", type=click.Path(path_type=Path))
-run_folder = click.option(
-    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="Run folder."
+data = click.argument("data", nargs=-1, required=True, metavar="PACK[:WEIGHT]...")
+
+
+def folder(text: str) -> Option:
+    """``-o``: the folder to write, which must be named."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("-o", "--out", "folder", required=True, type=kind, help=text)
+
+
+run_folder = folder("Run folder.")
+lifter = click.option(
+    "--lifter",
+    "lifter_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Model file of the noisy teacher.",
 )
 config = click.option(
     "--config",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from . import options
+
 MIB = 2**20
 most = click.option(
     "--most",
@@ -19,14 +21,7 @@ most = click.option(
 
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Of the pieces.",
-)
+@options.folder("Of the pieces.")
 @most
 def split(run: Path, folder: Path, most: float) -> None:
     """Make pieces of RUN, the folder of a run or a model, to take to another machine; `join` puts them together."""
@@ -38,9 +33,7 @@ def split(run: Path, folder: Path, most: float) -> None:
 
 @click.command()
 @click.argument("pieces", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "-o", "--out", "folder", required=True, type=click.Path(path_type=Path), help="The run; a new folder."
-)
+@options.folder("The run; a new folder.")
 def join(pieces: Path, folder: Path) -> None:
     """Put together the run whose pieces lie in the folder PIECES; pieces that were cut or changed are named."""
     from ..transport import join as join_run

@@ -9,6 +9,8 @@ import click
 
 from videomdm.errors import UserError
 
+from ..commands import options
+
 _seed = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of cameras and noise."
 )
@@ -84,14 +86,7 @@ def teacher(
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The subfolder `lifted` of a folder of keypoint files.",
-)
+@options.folder("The subfolder `lifted` of a folder of keypoint files.")
 @click.option("--fps", type=float, help="Frames per second, where a file does not say.")
 @click.option(
     "--axes",

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import click
 
+from ..commands import options
+
 
 @click.command()
-@click.option(
-    "-o",
-    "--out",
-    "picture",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG file to write.",
-)
+@options.picture
 @click.option(
     "--poses", type=click.IntRange(min=10), default=200, show_default=True, help="Poses to measure."
 )
