@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from videomdm.model.registry import model_info
+from videomdm.model.checkpoint import load_model
+from videomdm.model.denoiser import Denoiser
+from videomdm.model.registry import find_model, model_info
 from videomdm_training.configuration import load_config
 from videomdm_training.engine import load_state
 from videomdm_training.fit import FitConfig
@@ -29,6 +31,14 @@ def test_the_recipes_are_settings_that_exist():
     fit = load_config(FitConfig, RECIPES / "base.toml")
     assert lifter.engine.optimiser == fit.engine.optimiser == "muon"
     assert 0 < fit.loss.teacher_steps < fit.engine.steps
+
+
+def test_the_recipe_is_that_of_the_model_that_ships():
+    base = find_model("base")
+    recipe, shipped = (load_config(FitConfig, path) for path in (RECIPES / "base.toml", base / "config.json"))
+    assert shipped == recipe
+    meta = load_model(base / "denoiser.safetensors", Denoiser).meta
+    assert meta["training_steps"] == recipe.engine.steps and meta["supervision"] == recipe.loss.supervision
 
 
 def test_the_model_is_made_in_slices_and_says_what_may_be_done_with_it(
