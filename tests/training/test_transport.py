@@ -165,4 +165,4 @@ def test_a_training_goes_on_elsewhere_from_its_pieces(train: Train, pack_file, t
     train("join", pieces, "-o", tmp_path / "done")
     assert contents(tmp_path / "done" / "model") == contents(there / "model") != {}
     train("split", there / "model", "-o", tmp_path / "model.pieces")
-    assert (tmp_path / "model.pieces" / "model.tar.000").is_file()
+    assert (tmp_path / "model.pieces" / "model.tar.00000").is_file()

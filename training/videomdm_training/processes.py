@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, distributed, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 
 def join(fabric: Fabric) -> None:
@@ -23,11 +24,6 @@ def join(fabric: Fabric) -> None:
 def _leave() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
-
-
-def is_leader() -> bool:
-    """Whether this is the one process that writes what all share."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def apart(model: nn.Module, fabric: Fabric) -> AbstractContextManager[None]:
@@ -48,7 +44,6 @@ def average_gradients(network: nn.Module, fabric: Fabric) -> None:
         if weight.grad is None:  # all processes exchange the same number of values
             weight.grad = torch.zeros_like(weight)
     gradients = [weight.grad for weight in learning if weight.grad is not None]
-    mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+    mean = fabric.all_reduce(parameters_to_vector(gradients), reduce_op="mean")
     assert isinstance(mean, Tensor)
-    for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
+    vector_to_parameters(mean, gradients)

@@ -48,11 +48,11 @@ def base(
 
     The same command goes on where it stopped.  Makes lifter/, run/ and model/ in the folder that -o names.
     """
-    from .processes import is_leader
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     _train(context, pack, folder, time_limit, overrides)
-    if pieces is not None and is_leader():
-        context.invoke(split, run=folder, folder=pieces, most=most)
+    if pieces is not None:
+        rank_zero_only(context.invoke)(split, run=folder, folder=pieces, most=most)
 
 
 def _train(

@@ -68,7 +68,7 @@ class _Pieces(io.RawIOBase):
     def _cut(self, size: int) -> None:
         data = bytes(self.held[:size])
         del self.held[:size]
-        name = f"{self.name}.tar.{len(self.pieces):03d}"
+        name = f"{self.name}.tar.{len(self.pieces):05d}"
         write_atomically(self.folder / name, data)
         self.pieces.append(Piece(name, size, hashlib.sha256(data).hexdigest()))
 

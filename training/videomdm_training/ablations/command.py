@@ -15,7 +15,7 @@ from ..commands.fit import fit
 @click.command()
 @options.data
 @options.folder("Of all runs.")
-@options.lifter
+@options.lifter("Model file of the noisy teacher.")
 @click.option(
     "--table",
     "table_file",

@@ -14,7 +14,7 @@ from ..commands import options
 @click.command()
 @options.data
 @options.run_folder
-@options.lifter
+@options.lifter("The one of the run to compare with: both then see the same keypoints.")
 @options.config
 @options.overrides
 @options.time_limit

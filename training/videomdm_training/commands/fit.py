@@ -14,7 +14,7 @@ from . import options
 @click.command()
 @options.data
 @options.run_folder
-@options.lifter
+@options.lifter("Model file of the noisy teacher.")
 @options.config
 @options.overrides
 @options.time_limit

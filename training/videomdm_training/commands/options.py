@@ -22,13 +22,13 @@ def folder(text: str) -> Option:
 
 
 run_folder = folder("Run folder.")
-lifter = click.option(
-    "--lifter",
-    "lifter_file",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Model file of the noisy teacher.",
-)
+
+
+def lifter(text: str) -> Option:
+    """``--lifter``: the model file of the noisy teacher, which must be named."""
+    return click.option("--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help=text)
+
+
 config = click.option(
     "--config",
     type=click.Path(path_type=Path),
