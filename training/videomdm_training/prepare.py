@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 
 import click
 import numpy as np
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from videomdm.errors import UserError
@@ -34,6 +35,14 @@ from .datasets.pack import Pack, Segment
 from .datasets.report import Report
 from .datasets.takes import Options
 
+# the options that each format heeds, beside -o, --format and --report
+_HEEDED = {
+    "cmu": ("jobs",),
+    "humanml3d": ("teacher_part",),
+    "fit3d": ("caption", "teacher_part"),
+    "amass": ("captions", "body_models", "caption", "teacher_part"),
+    "points2d": ("captions", "caption"),
+}
 _AHEAD = 8  # takes read ahead for each worker
 _MOST_JOBS = 61 if sys.platform == "win32" else 256  # so many processes Windows can wait for
 
@@ -82,7 +91,9 @@ _MOST_JOBS = 61 if sys.platform == "win32" else 256  # so many processes Windows
     default=None,
     help="Where to write what was left out and why (JSON); beside the pack if not given.",
 )
+@click.pass_context
 def prepare(
+    context: click.Context,
     source: Path,
     out: Path,
     kind: str,
@@ -102,6 +113,7 @@ def prepare(
     if not source.is_dir():
         raise UserError(f"{source} is no folder.", "Give the folder that holds the data set.")
     kind = detect(source) if kind == "auto" else kind
+    _refuse_unheeded(context, kind)
     if kind == "cmu":
         result = prepare_pack(source, out, min(jobs or os.cpu_count() or 1, _MOST_JOBS))
     else:
@@ -110,6 +122,15 @@ def prepare(
     write_atomically(report, (json.dumps(vars(result), indent=1, sort_keys=True) + "\n").encode())
     click.echo(result.summary())
     click.echo(f"{out} and {report} written in {result.seconds:.0f} s.")
+
+
+def _refuse_unheeded(context: click.Context, kind: str) -> None:
+    """UserError where an option was given that says nothing to the data set."""
+    heeded = {name for names in _HEEDED.values() for name in names}
+    given = {name for name in heeded if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if unheeded := sorted(given - set(_HEEDED[kind])):
+        options = ", ".join("--" + name.replace("_", "-") for name in unheeded)
+        raise UserError(f"A data set of the format {kind} does not heed {options}.", "Leave that out.")
 
 
 def prepare_pack(source: Path, out: Path, jobs: int = 1) -> Report:

@@ -128,3 +128,59 @@ def test_body_models_are_asked_for(folder, tmp_path):
         list(amass.read(folder, Options(), LeftOut()))
     with pytest.raises(UserError, match="no body model"):
         list(amass.read(folder, Options(body_models=tmp_path), LeftOut()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (poses(0), "number of frames"),
+        ({"poses": np.float64(1)}, "number of frames"),
+        ({"poses": np.array(["a"] * 100)}, "real numbers"),
+        ({"trans": np.array(["a"] * 100)}, "real numbers"),
+        ({"betas": np.zeros((0, 16))}, "fit together"),
+        (
+            {"poses": None, "root_orient": np.zeros((100, 3)), "pose_body": np.zeros((99, 63))},
+            "number of frames",
+        ),
+        ({"mocap_framerate": np.array("sixty")}, "frame rate"),
+        ({"mocap_framerate": np.array([60.0, 60.0])}, "frame rate"),
+        ({"trans": np.full((100, 3), 1e300)}, "infinite"),
+        ({"trans": np.linspace([0, 0, 0], [0, 1e4, 0], 100)}, "from the origin"),
+    ],
+)
+def test_one_bad_file_is_named_and_the_others_are_packed(folder, tmp_path, wrong, reason):
+    arrays = {**poses(100), "mocap_framerate": 60.0, **wrong}
+    file = folder / "KIT" / "3" / "bad_poses.npz"
+    np.savez(file, **{name: value for name, value in arrays.items() if value is not None})
+    report = prepare_set("amass", folder, tmp_path / "set.pack", options(folder))
+    assert set(Pack.load(tmp_path / "set.pack").takes) == {"KIT/3/walk_poses", "KIT/3/fast_poses"}
+    (said,) = (said for name, said in report.takes_left_out.items() if "bad_poses" in name)
+    assert reason in said
+
+
+@pytest.mark.parametrize("stretch", ["nan,3", "0,inf", "inf,", "0,-3", "-1,3", "3,1", "1,1e400", "1,1e308"])
+def test_stretches_that_are_none_are_named_by_line(folder, tmp_path, stretch):
+    (folder / "captions.csv").write_text(
+        f"file,caption,from,to\nKIT/3/fast_poses,a man runs,,\nKIT/3/walk_poses,a man walks,{stretch}\n"
+    )
+    with pytest.raises(UserError, match=r"captions\.csv .*line 3"):
+        prepare_set("amass", folder, tmp_path / "set.pack", options(folder))
+    assert not (tmp_path / "set.pack").exists()
+
+
+@pytest.mark.parametrize("given", ["", "KIT", "KIT/3"])
+def test_people_are_told_apart_whichever_folder_is_given(folder, tmp_path, given):
+    """Takes of one person stay together, and HumanML3D's captions find theirs."""
+    words = tmp_path / "HumanML3D"
+    (words / "texts").mkdir(parents=True)
+    (words / "train.txt").write_text("000007\n")
+    (words / "texts" / "000007.txt").write_text("a man walks.#a/DET#0.0#0.0\n")
+    (words / "index.csv").write_text(
+        "source_path,start_frame,end_frame,new_name\n./pose_data/KIT/3/walk_poses.npy,10,90,000007.npy\n"
+    )
+    left_out = LeftOut()
+    read = amass.read(folder / given, options(folder, captions=words), left_out)
+    segments = {take.name.split("/")[-1]: take.segments for take in read}
+    assert {s.subject for found in segments.values() for s in found} == {"KIT/3"}
+    assert [s.captions for s in segments["walk_poses"]] == [("a man walks.",)]
+    assert "KIT/3/walk_poses" not in left_out

@@ -51,6 +51,20 @@ def test_a_folder_of_another_kind_than_said_leaves_nothing(folder, tmp_path):
         assert set(tmp_path.iterdir()) == before, kind
 
 
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (("--caption", "he walks"), "--caption"),
+        (("--jobs", "2", "--body-models", "."), "--body-models, --jobs"),
+    ],
+)
+def test_options_that_say_nothing_to_a_data_set_are_refused(folder, tmp_path, more, named):
+    result = CliRunner().invoke(prepare, [str(folder), "-o", str(tmp_path / "set.pack"), *more])
+    assert isinstance(result.exception, UserError)
+    assert f"humanml3d does not heed {named}." in result.exception.message
+    assert not (tmp_path / "set.pack").exists()
+
+
 def test_unknown_folders_are_refused_with_what_is_known(tmp_path):
     with pytest.raises(UserError, match="humanml3d"):
         detect(tmp_path)

@@ -130,3 +130,55 @@ def test_the_published_files_are_read(shared_data, tmp_path):
     np.testing.assert_allclose(
         takes["000000"].positions[: len(joints)], joints[: len(takes["000000"].positions)], atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    "stretch", ["-1#2.0", "0.0#inf", "inf#0.0", "3.0#1.0", "0.0#1e400", "0.0#1e308", "0.0"]
+)
+def test_a_stretch_that_is_none_costs_one_line(folder, tmp_path, stretch):
+    (folder / "texts" / "000002.txt").write_text(
+        f"she waves.#she/P#{stretch}\na person waves.#a/DET#0.0#0.0\n"
+    )
+    report = prepare_set("humanml3d", folder, tmp_path / "set.pack", Options())
+    assert [s.captions for s in Pack.load(tmp_path / "set.pack").select("test")] == [("a person waves.",)]
+    assert str(folder / "texts" / "000002.txt") + ":1" in report.takes_left_out
+
+
+def _archive(file):
+    with file.open("wb") as stream:
+        np.savez(stream, motion=person(80))
+
+
+def _half_an_archive(file):
+    _archive(file)
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (_archive, "cannot be read"),
+        (_half_an_archive, "cannot be read"),
+        (lambda file: np.save(file, np.full((80, 22, 3), "x")), "real numbers"),
+        (lambda file: np.save(file, np.zeros((0, 22, 3))), "shape"),
+        (lambda file: np.save(file, person(80) + 1e4), "from the origin"),
+    ],
+)
+def test_one_bad_motion_is_named_and_the_others_are_packed(folder, tmp_path, write, reason):
+    (folder / "train.txt").write_text("000001\n000003\n")
+    write(folder / "new_joints" / "000001.npy")
+    report = prepare_set("humanml3d", folder, tmp_path / "set.pack", Options())
+    assert set(Pack.load(tmp_path / "set.pack").takes) == {"000002"}
+    assert reason in report.takes_left_out["000001"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe0\x00", b"source_path,start_frame,end_frame,new_name\n./pose_data/a\n"]
+)
+def test_lists_and_indices_that_cannot_be_read_are_named(folder, content):
+    with pytest.raises(UserError, match=r"index\.csv"):
+        (folder.parent / "index.csv").write_bytes(content)
+        list(humanml3d.read(folder, Options(), LeftOut()))
+    (folder / "train.txt").write_bytes(b"\xff\xfe0\x00")
+    with pytest.raises(UserError, match=r"train\.txt cannot be read"):
+        humanml3d.read_splits(folder)

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import lzma
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from videomdm.errors import UserError
-from videomdm_training.datasets.pack import MAGIC, UNITS_PER_METRE, Pack, Segment
+from videomdm_training.datasets.pack import FARTHEST, MAGIC, UNITS_PER_METRE, Pack, Segment
 
 SEGMENT = Segment(
     id="a@0-1",
@@ -119,3 +122,67 @@ def test_a_segment_outside_its_take_is_a_fault_of_the_program(tmp_path: Path) ->
     with pytest.raises(ValueError, match="outside"):
         Pack.save(tmp_path / "set.pack", {"a": walk(24)}, [SEGMENT], {})
     assert not list(tmp_path.iterdir())
+
+
+def crafted(path: Path, motion: bytes, **more: object) -> Path:
+    """A file with a right checksum and the given motion; ``more`` goes into its index."""
+    index = {"fps": 20, "units_per_metre": UNITS_PER_METRE, "takes": [], "segments": [], "notes": {}} | more
+    packed, data = lzma.compress(json.dumps(index).encode()), lzma.compress(motion, preset=1)
+    header = MAGIC + (1).to_bytes(4, "little") + len(packed).to_bytes(8, "little")
+    path.write_bytes(header + hashlib.sha256(packed + data).digest() + packed + data)
+    return path
+
+
+def test_no_more_is_unpacked_than_the_index_says(tmp_path: Path) -> None:
+    path = crafted(tmp_path / "bomb.pack", bytes(1 << 25))
+    assert path.stat().st_size < 1 << 15
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="damaged"):
+            Pack.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24  # the unpacker itself takes half of this
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("frames", [2, 4, -3, 1e30, 10**30, float("inf"), "many"])
+def test_motion_of_another_length_than_its_takes_is_refused(tmp_path: Path, frames: object) -> None:
+    three = crafted(tmp_path / "a.pack", bytes(3 * 66 * 3), takes=[{"name": "a", "frames": 3}])
+    assert not Pack.load(three).positions.any()
+    with pytest.raises(UserError, match="damaged"):
+        Pack.load(crafted(three, bytes(3 * 66 * 3), takes=[{"name": "a", "frames": frames}]))
+
+
+@pytest.mark.parametrize("units", [0, -1, float("nan"), float("inf")])
+def test_units_that_are_none_are_refused(tmp_path: Path, units: float) -> None:
+    with pytest.raises(UserError, match="damaged"):
+        Pack.load(crafted(tmp_path / "a.pack", b"", units_per_metre=units))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start_frame": -1},
+        {"end_frame": 31},
+        {"start_frame": 25},
+        {"end_frame": 24.5},
+        {"end_frame": "25"},
+        {"take": "b"},
+    ],
+)
+def test_segments_outside_their_take_are_refused_when_read(tmp_path: Path, wrong: dict[str, object]) -> None:
+    def file(**more: object) -> Path:
+        segments = [{**vars(SEGMENT), **more}]
+        takes = [{"name": "a", "frames": 30}]
+        return crafted(tmp_path / "a.pack", bytes(30 * 66 * 3), takes=takes, segments=segments)
+
+    assert Pack.load(file()).segments == (SEGMENT,)
+    with pytest.raises(UserError, match="damaged"):
+        Pack.load(file(**wrong))
+
+
+def test_one_frame_astray_can_still_be_packed(tmp_path: Path) -> None:
+    astray = np.zeros((30, 22, 3))
+    astray[9], astray[10], astray[10, 1:], astray[11] = -FARTHEST, FARTHEST, -FARTHEST, -FARTHEST
+    path = Pack.save(tmp_path / "a.pack", {"a": astray}, [SEGMENT], {})
+    np.testing.assert_allclose(Pack.load(path).positions, astray, atol=1e-3)

@@ -14,7 +14,7 @@ from videomdm.keypoints.layout import INDEX
 from videomdm.motion.skeleton import JOINT_NAMES
 from videomdm_training.datasets.footage import is_footage, read_footage
 from videomdm_training.datasets.formats import detect, prepare_set
-from videomdm_training.datasets.points2d import NBA
+from videomdm_training.datasets.points2d import NBA, to_keypoints
 from videomdm_training.datasets.takes import Options
 
 from ..motions import person
@@ -49,7 +49,8 @@ def test_the_nba_form_becomes_footage(folder, tmp_path):
     with pytest.raises(UserError, match="no preparing"):
         detect(out)
     clips = read_footage(out)
-    assert [clip.split for clip in clips].count("test") == 2 and clips[5].split == "val"
+    assert [clip.split for clip in clips].count("train") == 9
+    assert (clips[4].split, clips[9].split) == ("val", "test")
     clip = clips[1]
     assert clip.captions == ("a person plays basketball",) and clip.keypoints.fps == 60
     assert not clip.keypoints.confidence[:, INDEX["right_ankle"]].any()
@@ -97,6 +98,63 @@ def test_bad_arrays_are_named_and_left_out(folder, tmp_path):
     assert "readable" in reasons["03.npy"] and "readable" in reasons["04.npy"]
 
 
+def _with(point):
+    values = nba()
+    values[5, 3] = point
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (_with([np.nan, 0.0, NBA.threshold]), "NaN"),
+        (_with([0.0, 0.0, np.inf]), "NaN"),
+        (_with([1e300, 0.0, 0.9]), "infinite"),
+        (np.full((120, 16, 3), "x"), "real numbers"),
+        (nba() * [1, 1, 0], "No person"),
+        (np.zeros((0, 16, 3)), "second"),
+    ],
+)
+def test_one_bad_array_is_named_and_the_others_are_written(folder, tmp_path, values, reason):
+    np.save(folder / "motions" / "07.npy", values)
+    report = prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays"))
+    assert report.takes == len(read_footage(tmp_path / "out")) == 10
+    assert [name[-6:] for name in report.takes_left_out] == ["07.npy"]
+    assert reason in next(iter(report.takes_left_out.values()))
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_archives_that_are_called_arrays_are_left_out(folder, tmp_path, part):
+    np.savez(tmp_path / "x.npz", a=nba())
+    data = (tmp_path / "x.npz").read_bytes()
+    (folder / "motions" / "07.npy").write_bytes(data[: int(part * len(data))])
+    report = prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays"))
+    assert report.takes == 10 and [name[-6:] for name in report.takes_left_out] == ["07.npy"]
+
+
+def test_nan_where_nothing_is_seen_does_no_harm(folder, tmp_path):
+    np.save(folder / "motions" / "07.npy", _with([np.nan, np.nan, NBA.threshold - 1e-6]))
+    assert prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays")).takes == 11
+
+
+def test_people_of_the_nba_set_are_as_large_as_its_camera_saw_them(tmp_path):
+    """MAS stores X / (Z + 7) * 7 / 0.75; the rays of the keypoints are X / (Z + 7)."""
+    bodies = np.random.default_rng(0).uniform([-1, -1, 6], [1, 1, 8], (60, 16, 3))
+    seen = bodies[..., :2] / bodies[..., 2:]
+    np.save(tmp_path / "a.npy", np.concatenate([seen * 7 / 0.75, np.ones((60, 16, 1))], axis=-1))
+    keypoints = to_keypoints(tmp_path / "a.npy", None)
+    rays = (keypoints.points - [500, 500]) / keypoints.provenance["focal_length"] * [1, -1]
+    named = [INDEX[name] for name in NBA.points]
+    np.testing.assert_allclose(rays[:, named], seen, atol=1e-5)
+
+
+def test_a_set_of_one_clip_has_something_to_train_on(folder, tmp_path):
+    for file in sorted((folder / "motions").iterdir())[1:]:
+        file.unlink()
+    prepare_set("points2d", folder, tmp_path / "out", Options(caption="he plays"))
+    assert [clip.split for clip in read_footage(tmp_path / "out")] == ["train"]
+
+
 @pytest.mark.parametrize(
     "layout",
     [
@@ -105,6 +163,8 @@ def test_bad_arrays_are_named_and_left_out(folder, tmp_path):
         '{"points": ["nose"], "fps": 30, "width": 9, "height": 9, "distance": 2}',
         '{"points": ["snout"], "fps": 30, "width": 9, "height": 9}',
         '{"points": ["nose"], "fps": 30, "width": 9, "height": 9, "colour": "red"}',
+        '{"points": ["nose"], "fps": 0.5, "width": 9, "height": 9}',
+        '{"points": ["nose"], "fps": 30, "width": 9, "height": 40000}',
     ],
 )
 def test_layouts_that_say_too_little_are_refused_and_nothing_is_written(folder, tmp_path, layout):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 
 import numpy as np
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 smplx = pytest.importorskip("smplx")
 
 from videomdm.errors import UserError  # noqa: E402
-from videomdm_training.datasets.smpl import Bodies, SmplBody, load_arrays, pose_parameters  # noqa: E402
+from videomdm_training.datasets.smpl import Bodies, SmplBody, gender_of, pose_parameters  # noqa: E402
 
 from .bodies import poses, write_model  # noqa: E402
 
@@ -54,10 +55,34 @@ def test_the_shape_moves_the_joints(tmp_path):
     np.testing.assert_allclose(large, 1.1 * small, atol=1e-5)
 
 
-def test_a_folder_knows_the_genders(tmp_path):
+def test_a_folder_knows_the_genders_and_says_which_are_missing(tmp_path, caplog):
     write_model(tmp_path / "female" / "model.npz")
     bodies = Bodies(tmp_path)
-    assert bodies.of("female") is bodies.of("male")  # the only one there is
+    with caplog.at_level(logging.WARNING):
+        woman = bodies.of("female")
+        assert not caplog.records
+        assert all(bodies.of(gender) is woman for gender in ("male", "male", "neutral"))
+    assert [record.getMessage().split(" has ")[1][:7] for record in caplog.records] == ["no male", "no neut"]
+    caplog.clear()
+    one = Bodies(tmp_path / "female" / "model.npz")
+    assert one.of("male") is one.of("female") and not caplog.records  # given for everybody
+
+
+@pytest.mark.parametrize(
+    ("stored", "gender"),
+    [
+        ("female", "female"),
+        (b"female", "female"),
+        (np.array(["male"]), "male"),
+        (None, "neutral"),
+        (3, "neutral"),
+    ],
+)
+def test_genders_come_as_text_bytes_or_objects(tmp_path, stored, gender):
+    np.savez(tmp_path / "a.npz", gender=np.array(stored))
+    assert gender_of(tmp_path / "a.npz") == gender
+    np.savez(tmp_path / "b.npz", trans=np.zeros(3))
+    assert gender_of(tmp_path / "b.npz") == "neutral"
 
 
 @pytest.mark.parametrize("name", ["SMPLH_NEUTRAL.pkl", "model.pkl"])
@@ -94,13 +119,26 @@ def test_other_models_and_half_files_are_refused(tmp_path):
     np.savez(file, **arrays)
     with pytest.raises(UserError, match="SMPL family"):
         SmplBody.load(file)
-    with pytest.raises(UserError, match="no v_template"):
-        load_arrays(_saved(tmp_path / "x.npz", poses=np.zeros(3)), ("v_template",))
+    np.savez(tmp_path / "x.npz", poses=np.zeros(3))
+    with pytest.raises(UserError, match=r"x\.npz .* no v_template"):
+        SmplBody.load(tmp_path / "x.npz")
 
 
-def _saved(file, **arrays):
-    np.savez(file, **arrays)
-    return file
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("v_template", np.array(["a"])),
+        ("J_regressor", np.zeros(3)),
+        ("shapedirs", np.zeros(3)),
+        ("kintree_table", np.array(3)),
+        ("kintree_table", np.zeros((2, 0))),
+    ],
+)
+def test_models_of_other_arrays_are_named(tmp_path, name, values):
+    file = write_model(tmp_path / "model.npz")
+    np.savez(file, **{**np.load(file), name: values})
+    with pytest.raises(UserError, match=r"model\.npz"):
+        SmplBody.load(file)
 
 
 def test_parameters_come_under_several_names():
@@ -119,6 +157,13 @@ def test_parameters_come_under_several_names():
         {"poses": np.zeros((3, 30))},
         {"poses": np.zeros((3, 66)), "trans": np.zeros((2, 3))},
         {"poses": np.full((3, 66), np.nan)},
+        {"poses": np.zeros((0, 66))},
+        {"poses": np.zeros((3, 0))},
+        {"poses": np.float64(1)},
+        {"poses": np.array(["a"] * 3)},
+        {"poses": np.zeros((3, 66)), "betas": np.zeros((0, 10))},
+        {"global_orient": np.zeros((3, 3)), "body_pose": np.zeros((2, 63))},
+        {"global_orient": np.zeros((3, 3))},
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(arrays):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from videomdm.errors import UserError
 from videomdm.motion.clip import Motion
 from videomdm_training.datasets.left_out import LeftOut
+from videomdm_training.datasets.smpl import Bodies
 from videomdm_training.teacher.command import lifted
 from videomdm_training.teacher.imported import read_lifted, read_teachers
 
@@ -100,3 +101,82 @@ def test_broken_files_and_pickles_are_named(tmp_path):
     (tmp_path / "good.npz").unlink()
     with pytest.raises(UserError, match="no lifted motion"):
         read_teachers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"fps": "thirty"}, "frame rate"),
+        ({"fps": np.array([])}, "frame rate"),
+        ({"fps": np.array([30, 30])}, "frame rate"),
+        ({"joints": np.zeros((60, 22))}, "(60, 22)"),
+        ({"joints": np.zeros((60, 3))}, "(60, 3)"),
+        ({"joints": np.float64(1)}, "()"),
+        ({"joints": np.zeros((0, 17, 3))}, "(0, 17, 3)"),
+        ({"joints": np.zeros((0, 22, 3))}, "(0, 22, 3)"),
+        ({"joints": np.array(["a"])}, "real numbers"),
+        ({"axes": 3}, "axes"),
+        ({"units": "inches"}, "units"),
+        ({"joints": None, "poses": np.zeros((0, 156))}, "number of frames"),
+        ({"joints": None, "global_orient": np.zeros((60, 3)), "body_pose": np.zeros((59, 63))}, "frames"),
+        ({"joints": None, "poses": np.array(["a"] * 60)}, "real numbers"),
+    ],
+)
+def test_one_bad_file_is_named_and_the_others_are_read(tmp_path, arrays, reason):
+    np.savez(tmp_path / "good.npz", joints=WALK, fps=20)
+    arrays = {"joints": WALK, "fps": 20, **arrays}
+    np.savez(tmp_path / "bad.npz", **{name: value for name, value in arrays.items() if value is not None})
+    left_out = LeftOut()
+    assert list(read_teachers(tmp_path, left_out=left_out)) == ["good"]
+    assert list(left_out) == [str(tmp_path / "bad.npz")] and reason in left_out[str(tmp_path / "bad.npz")]
+    failed = CliRunner().invoke(lifted, [str(tmp_path / "bad.npz"), "-o", str(tmp_path / "lifted")])
+    assert isinstance(failed.exception, UserError) and "bad.npz" in str(failed.exception)
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_archives_and_arrays_under_each_others_names_are_left_out(tmp_path, part):
+    np.savez(tmp_path / "good.npz", joints=WALK, fps=20)
+    np.save(tmp_path / "good.npy", WALK)
+    for source, name in (("good.npz", "bad.npy"), ("good.npy", "worse.npz")):
+        data = (tmp_path / source).read_bytes()
+        (tmp_path / name).write_bytes(data[: int(part * len(data))])
+    left_out = LeftOut()
+    assert list(read_teachers(tmp_path, 20, left_out=left_out)) == ["good"]
+    assert {name.split("/")[-1] for name in left_out} == {"bad.npy", "worse.npz"}
+
+
+@pytest.mark.parametrize(
+    ("units", "size"), [("m", 1.0), ("mm", 1000.0), ("any", 1.0), ("any", 0.004), ("any", 300.0)]
+)
+def test_whether_the_root_moves_is_seen_in_all_units(tmp_path, units, size):
+    """A path of metres, and poses about a root that jitters by a millimetre."""
+    walk = WALK * [1, -1, -1] + [0, 0, 5]
+    noise = np.random.default_rng(0).normal(0, 0.001, (60, 1, 3))
+    for joints, about_root in ((walk, False), (walk - walk[:, :1] + noise, True)):
+        np.savez(tmp_path / "a.npz", joints=size * joints, fps=20, axes="camera", units=units)
+        motion = read_lifted(tmp_path / "a.npz")
+        assert motion.about_root is about_root
+        moved = np.ptp(motion.positions[:, 0, 2])
+        assert moved == 0 if about_root else moved > 2
+
+
+@pytest.mark.parametrize(
+    "gender", [np.array("female"), np.array(b"female"), np.array("female", dtype=object)]
+)
+def test_genders_are_read_as_amass_writes_them(tmp_path, gender, caplog):
+    pytest.importorskip("smplx")
+    models = write_model(tmp_path / "models" / "female" / "model.npz").parents[1]
+    write_model(models / "neutral" / "model.npz")
+    np.savez(tmp_path / "a.npz", **poses(60), fps=60, gender=gender, axes="z-up")
+    assert len(read_lifted(tmp_path / "a.npz", bodies=Bodies(models)).positions) == 60
+    assert not caplog.records  # the model was there
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "output.npz", joints=WALK, fps=20)
+    files = [str(tmp_path / folder / "output.npz") for folder in "ab"]
+    failed = CliRunner().invoke(lifted, [*files, "-o", str(tmp_path / "lifted")])
+    assert isinstance(failed.exception, UserError) and "output" in str(failed.exception)
+    assert not (tmp_path / "lifted").exists()

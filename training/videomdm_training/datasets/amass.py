@@ -12,6 +12,7 @@ captions are kept for the lifter alone.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,11 @@ from videomdm.errors import UserError
 from videomdm.motion.clip import FPS
 
 from . import humanml3d
+from .arrays import RATES, frame_rate, load_arrays
 from .body import on_standard_body, packed, to_y_up
 from .left_out import LeftOut
-from .smpl import Bodies, load_arrays, pose_parameters
-from .takes import Options, Take, Words, segments_of
+from .smpl import Bodies, gender_of, pose_parameters
+from .takes import Options, Take, Words, is_stretch, segments_of
 
 NOTES = {
     "name": "AMASS",
@@ -34,7 +36,6 @@ NOTES = {
 }
 _NO_MOTION = ("shape.npz", "_stagei.npz")  # ends of files that hold a subject's shape only
 _POSES = ("poses", "root_orient", "pose_body", "global_orient", "body_pose", "trans", "transl", "betas")
-_RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 # seconds that HumanML3D cuts off the head of every take of these parts, before it counts frames
 _HEADS = {
     "Eyes_Japan_Dataset": 3.0, "MPI_HDM05": 3.0, "TotalCapture": 1.0, "MPI_Limits": 1.0, "Transitions_mocap": 0.5,
@@ -63,9 +64,10 @@ def read(folder: Path, options: Options, left_out: LeftOut) -> Iterator[Take]:
             left_out.add(str(file), error.message)
             continue
         factor = step * FPS if nominal else 1.0
-        words = [replace(w, start=factor * w.start, end=factor * w.end) for w in captions.pop(name, [])]
+        subject = _subject(file)
+        key = f"{subject}/{file.stem}" if nominal else name
+        words = [replace(w, start=factor * w.start, end=factor * w.end) for w in captions.pop(key, [])]
         words = words or [Words((options.caption,) if options.caption else ())]
-        subject = "/".join(file.relative_to(folder).parts[:2])
         yield Take(
             name,
             positions,
@@ -73,6 +75,11 @@ def read(folder: Path, options: Options, left_out: LeftOut) -> Iterator[Take]:
         )
     for name in captions:
         left_out.add(name, "captions name it, but there is no such file")
+
+
+def _subject(file: Path) -> str:
+    """<dataset>/<subject>, the same whether the folder given is that of all data sets, of one, or of one subject."""
+    return "/".join(Path(os.path.abspath(file)).parts[-3:-1])  # links keep the names that the user gave them
 
 
 def _is_motion(file: Path) -> bool:
@@ -89,23 +96,11 @@ def _has_poses(file: Path) -> bool:
 
 def _positions(file: Path, bodies: Bodies) -> tuple[np.ndarray, float]:
     """Packed positions, and the seconds of one frame as HumanML3D counts them."""
-    arrays = load_arrays(file, (), (*_POSES, *_RATES))
-    rate = next((float(arrays[name]) for name in _RATES if name in arrays), 0.0)
-    if not 1 <= rate < 1000:
-        raise UserError("it does not say its frame rate", "Copy it again.")
-    joints = bodies.of(_gender(file)).joints(*pose_parameters(arrays))
+    arrays = load_arrays(file, (), (*_POSES, *RATES))
+    rate, parameters = frame_rate(arrays), pose_parameters(arrays)
+    joints = bodies.of(gender_of(file)).joints(*parameters)
     positions = packed(on_standard_body(to_y_up(joints, "z-up"))[0], rate)
     return positions.astype(np.float32), max(1, int(rate / FPS)) / rate
-
-
-def _gender(file: Path) -> str:
-    """The body that a file was fitted with; some files store it as bytes, some as an object that is not read."""
-    try:
-        value = load_arrays(file, (), ("gender",)).get("gender")
-    except UserError:
-        return "neutral"
-    word = value.item() if value is not None and value.size == 1 else "neutral"
-    return word.decode() if isinstance(word, bytes) else str(word)
 
 
 def _captions(folder: Path, options: Options, left_out: LeftOut) -> tuple[dict[str, list[Words]], bool]:
@@ -146,7 +141,7 @@ def _from_table(file: Path) -> dict[str, list[Words]]:
             for number, row in enumerate(csv.DictReader(text), 2):
                 caption, split = row["caption"].strip(), (row.get("split") or "train").strip()
                 start, end = (float(row.get(name) or 0.0) for name in ("from", "to"))
-                if not caption or split not in humanml3d.SPLITS or start < 0 or (end and end <= start):
+                if not caption or split not in humanml3d.SPLITS or not is_stretch(start, end):
                     raise ValueError(f"line {number} has no caption, an unknown split, or no stretch")
                 words = Words((caption,), start, end, split)
                 captions.setdefault(row["file"].strip().removesuffix(".npz"), []).append(words)

@@ -40,6 +40,10 @@ def to_y_up(points: np.ndarray, axes: str) -> np.ndarray:
     """Points (..., 3) in axes "y-up", "z-up" or "camera" (x right, y down, z forward) with Y up."""
     if axes not in AXES:
         raise UserError(f"{axes!r} names no axes.", f"Choose one of {', '.join(AXES)}.")
+    if points.shape[-1:] != (3,):
+        raise UserError(
+            f"it has the shape {points.shape}, but points have 3 numbers", "Give positions in 3D."
+        )
     return points @ AXES[axes]
 
 
@@ -186,7 +190,7 @@ def from_joints(points: np.ndarray) -> np.ndarray:
     UserError for other counts.
     """
     points = np.asarray(points, np.float64)
-    if points.ndim != 3 or points.shape[2] != 3:
+    if points.ndim != 3 or points.shape[2] != 3 or not len(points):
         raise UserError(
             f"it has the shape {points.shape} instead of (frames, joints, 3)", "Give joint positions."
         )

@@ -150,7 +150,7 @@ def _json(path: Path) -> dict:
 def _array(values: dict, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
     try:
         array = np.array(values[key], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{key} is missing or no array", "Copy it again.") from error
     if shape == (None,):
         array = array.reshape(-1)

@@ -66,11 +66,10 @@ def read_footage(folder: Path, left_out: LeftOut | None = None) -> list[FootageC
         left_out.add(str(folder / f"{name}.json"), f"{CAPTIONS} names it, but it is not there")
     clips = []
     for file in files:
-        captions, split = listed.get(file.stem) or (_own_captions(file.with_suffix(".txt")), "train")
-        if not captions:
-            left_out.add(str(file), f"it has no caption: write {file.stem}.txt, or a row of {CAPTIONS}")
-            continue
         try:
+            captions, split = listed.get(file.stem) or (_own_captions(file.with_suffix(".txt")), "train")
+            if not captions:
+                raise UserError(f"it has no caption: write {file.stem}.txt, or a row of {CAPTIONS}")
             keypoints = Keypoints.load(file)
             keypoints.trimmed()
         except UserError as error:
@@ -93,7 +92,7 @@ def _own_captions(file: Path) -> tuple[str, ...]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"The captions {file} cannot be read ({error}).", "Save them as UTF-8 text."
+            f"its captions {file} cannot be read ({error})", "Save them as UTF-8 text."
         ) from error
     return tuple(line.strip() for line in lines if line.strip())
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from videomdm.errors import UserError
 
 from . import amass, fit3d, footage, humanml3d, points2d
 from .left_out import LeftOut
-from .pack import Pack
+from .pack import FARTHEST, Pack
 from .report import Report
 from .takes import Options, Take
 
@@ -67,6 +68,9 @@ def _pack(kind: str, source: Path, out: Path, options: Options, left_out: LeftOu
     for take in tqdm(read(source, options, left_out), unit="take", desc=kind, disable=None):
         if not take.segments:
             left_out.add(take.name, "it has no captioned stretch of a second")
+            continue
+        if not float(np.abs(take.positions).max()) <= FARTHEST:
+            left_out.add(take.name, f"it is more than {FARTHEST:g} m from the origin at times")
             continue
         positions[take.name] = take.positions
         segments += take.segments

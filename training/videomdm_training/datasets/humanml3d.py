@@ -24,9 +24,10 @@ import numpy as np
 from videomdm.errors import UserError
 from videomdm.motion.representation import WIDTH, decode
 
+from .arrays import load_array
 from .body import check
 from .left_out import LeftOut
-from .takes import Options, Take, Words, segments_of
+from .takes import Options, Take, Words, is_stretch, segments_of
 
 NOTES = {
     "name": "HumanML3D",
@@ -69,7 +70,12 @@ def read_splits(folder: Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for split in SPLITS:
         file = folder / f"{split}.txt"
-        names = file.read_text(encoding="utf-8").split() if file.is_file() else []
+        try:
+            names = file.read_text(encoding="utf-8").split() if file.is_file() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{file} cannot be read ({error}).", "Copy it from the HumanML3D repository."
+            ) from error
         for name in names:
             if splits.setdefault(name, split) != split:
                 raise UserError(
@@ -91,7 +97,7 @@ def read_index(folder: Path) -> dict[str, tuple[str, int, int]]:
         return {}
     try:
         with file.open(encoding="utf-8", newline="") as text:
-            return {
+            index = {
                 Path(row["new_name"]).stem: (
                     str(PurePosixPath(row["source_path"]).relative_to("pose_data")),
                     int(row["start_frame"]),
@@ -99,7 +105,11 @@ def read_index(folder: Path) -> dict[str, tuple[str, int, int]]:
                 )
                 for row in csv.DictReader(text)
             }
-    except (OSError, KeyError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        for name, (_, first, last) in index.items():
+            if not is_stretch(first, max(0, last)):  # the last one may be -1, for the end
+                raise ValueError(f"{name} has no stretch from frame {first} to {last}")
+        return index
+    except (OSError, KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             f"{file} is not HumanML3D's index ({error}).", "Restore it from the repository."
         ) from error
@@ -119,8 +129,8 @@ def read_texts(file: Path, name: str, split: str, left_out: LeftOut) -> list[Wor
         try:
             caption = parts[0].strip()
             begin, end = (0.0 if math.isnan(float(text)) else float(text) for text in parts[2:4])
-            if not caption or (end and end <= begin):
-                raise ValueError("no caption" if not caption else "it ends before it begins")
+            if not caption or not is_stretch(begin, end):
+                raise ValueError(f"no stretch from {begin:g} to {end:g} s" if caption else "no caption")
         except ValueError as error:
             left_out.add(f"{file}:{number}", f"not of the form caption#tokens#from#to ({error})")
             continue
@@ -139,14 +149,14 @@ def _positions(folder: Path, name: str) -> np.ndarray:
     if not file.is_file():
         raise UserError("there is neither joints nor features of it", "Make them with HumanML3D's notebooks.")
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"its motion cannot be read: {file}, {error}", "Make it again.") from error
+        values = load_array(file)
+    except UserError as error:
+        raise UserError(f"its motion cannot be read: {file}, {error.message}", error.advice) from error
     if file is vectors:
         if values.ndim != 2 or values.shape[1] != WIDTH:
             raise UserError(
                 f"its features have the shape: {values.shape}, not (frames, {WIDTH})", "Make it again."
             )
-        values = decode(values.astype(np.float64))
+        values = decode(values)
     check(values)
     return values.astype(np.float32)

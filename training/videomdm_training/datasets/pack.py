@@ -21,10 +21,12 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import index as whole
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,10 @@ PACK_VERSION = 1
 UNITS_PER_METRE = 2000
 _HEADER = struct.Struct("<8sIQ32s")
 _PLANES = 3  # bytes of a residual: 2**23 units, more than 4 km
+FARTHEST = 500.0  # metres from the origin: a single frame astray makes residuals of at most eight times that
 _MAX_INDEX = 1 << 28  # of an unpacked index, bytes
+_MAX_FRAMES = 1 << 27  # of all takes together: 1,800 hours
+_MAX_MEMORY = 1 << 28  # of the unpacker itself, bytes: it needs 65 MiB for what is written here
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Segment:
     split:          "train", "val", "test" or "beside_test" (never train on it).
     role:           "teacher" or "prior".
     captions:       one or more sentences.
-    caption_source: who wrote them; "humanml3d" may be used for evaluation only.
+    caption_source: who wrote them: "project", "humanml3d", or "own", those that came with another set.  In the CMU
+                    set HumanML3D's are for evaluation only, as its notes say; a HumanML3D directory trains on them.
     group:          takes that hold the same recording share this name.
     description:    the database's own words for the take.
     subject:        who was recorded.
@@ -132,7 +138,10 @@ class Pack:
         index, motion = _open(data, str(path))
         try:
             lengths = [int(take["frames"]) for take in index["takes"]]
-            positions = _decode(lzma.decompress(motion), lengths, float(index["units_per_metre"]))
+            units = float(index["units_per_metre"])
+            if min(lengths, default=0) < 0 or sum(lengths) > _MAX_FRAMES or not 0 < units < math.inf:
+                raise ValueError("no such takes")
+            positions = _decode(_unpacked(motion, _PLANES * JOINT_COUNT * 3 * sum(lengths)), lengths, units)
             stops = np.cumsum(lengths).tolist()
             takes = {
                 str(take["name"]): slice(stop - length, stop)
@@ -142,8 +151,10 @@ class Pack:
                 Segment(**{**segment, "captions": tuple(segment["captions"])})
                 for segment in index["segments"]
             )
+            for segment in segments:
+                _check(segment, takes[segment.take].stop - takes[segment.take].start)
             return cls(positions, takes, segments, float(index["fps"]), dict(index["notes"]))
-        except (KeyError, TypeError, ValueError, lzma.LZMAError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, lzma.LZMAError) as error:
             raise _damaged(str(path)) from error
 
     @staticmethod
@@ -156,8 +167,7 @@ class Pack:
     ) -> Path:
         """Write a pack of takes (name -> (T, 22, 3) metres) and their segments; whole or not at all."""
         for segment in segments:
-            if not 0 <= segment.start_frame < segment.end_frame <= len(takes[segment.take]):
-                raise ValueError(f"segment {segment.id} lies outside its take")
+            _check(segment, len(takes[segment.take]))
         index = {
             "fps": fps,
             "units_per_metre": UNITS_PER_METRE,
@@ -171,6 +181,21 @@ class Pack:
         digest = hashlib.sha256(packed_index + motion).digest()
         header = _HEADER.pack(MAGIC, PACK_VERSION, len(packed_index), digest)
         return write_atomically(path, header + packed_index + motion)
+
+
+def _check(segment: Segment, frames: int) -> None:
+    """ValueError unless a segment lies within its take of ``frames``; TypeError unless it counts in whole frames."""
+    if not 0 <= whole(segment.start_frame) < whole(segment.end_frame) <= frames:
+        raise ValueError(f"segment {segment.id} lies outside its take")
+
+
+def _unpacked(data: bytes, size: int) -> bytes:
+    """``size`` bytes out of xz; ValueError where it holds more or fewer, of which no more than these are unpacked."""
+    unpacker = lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+    unpacked = unpacker.decompress(data, max_length=size + 1)  # the one more lets it see the end
+    if len(unpacked) != size or not unpacker.eof:
+        raise ValueError("the motion is not as long as its takes")
+    return unpacked
 
 
 def _damaged(name: str) -> UserError:
@@ -196,9 +221,11 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     if length > len(body) or hashlib.sha256(body).digest() != digest:
         raise _damaged(name)
     try:
-        text = lzma.LZMADecompressor().decompress(bytes(body[:length]), max_length=_MAX_INDEX)
+        text = lzma.LZMADecompressor(memlimit=_MAX_MEMORY).decompress(
+            bytes(body[:length]), max_length=_MAX_INDEX
+        )
         index = json.loads(text)
-    except (lzma.LZMAError, EOFError, ValueError) as error:
+    except (lzma.LZMAError, EOFError, ValueError, RecursionError) as error:
         raise _damaged(name) from error
     if not isinstance(index, dict):
         raise _damaged(name)

@@ -31,13 +31,14 @@ from videomdm.camera_fit import intrinsics_guess
 from videomdm.errors import UserError
 from videomdm.keypoints import Keypoints
 from videomdm.keypoints.layout import COUNT, INDEX
+from videomdm.limits import MAX_FPS, MAX_IMAGE_SIDE
 
 from . import body
+from .arrays import load_array
 from .footage import CAPTIONS, read_captions, write_captions
 from .left_out import LeftOut
 from .takes import Options
 
-NOTES = {"name": "2D points"}
 IMAGE = 1000  # pixels: side of the image in which people of unknown cameras are put
 MIN_FRAMES = 20
 
@@ -53,8 +54,9 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True):
     threshold: float = 0.0
 
 
-# Rate, distance and threshold as in the public code of MAS.
-NBA = Layout(body.NBA, fps=60.0, distance=7.0, threshold=0.3)
+# Rate, distance and threshold as in the public code of MAS.  It sees bodies from 7 of their units, but stores what it
+# sees 1 / 0.75 (its "visualization scale") larger: in the unit of the points the camera is as much farther away.
+NBA = Layout(body.NBA, fps=60.0, distance=7.0 / 0.75, threshold=0.3)
 
 
 def found(folder: Path) -> bool:
@@ -103,8 +105,8 @@ def convert(source: Path, out: Path, options: Options, left_out: LeftOut) -> int
 
 
 def _split(number: int) -> str:
-    """One in ten for tests and one for validation."""
-    return {0: "test", 5: "val"}.get(number % 10, "train")
+    """One in ten for tests and one for validation; the first clips train, so that a small set has some that do."""
+    return {4: "val", 9: "test"}.get(number % 10, "train")
 
 
 def _layout(source: Path) -> Layout | None:
@@ -123,31 +125,35 @@ def _layout(source: Path) -> Layout | None:
             f"Known are {', '.join(INDEX)}.",
         )
     pixels = layout.width > 0 and layout.height > 0
-    if not 0 < layout.fps < 1000 or pixels == (layout.distance > 0):
-        raise UserError(f"{file} needs fps, and either width and height or distance.", "Add them.")
+    if not 1 <= layout.fps < MAX_FPS or pixels == (layout.distance > 0):
+        raise UserError(
+            f"{file} needs fps, from 1 to below {MAX_FPS:g}, and either width and height or distance.",
+            "Add them.",
+        )
+    if max(layout.width, layout.height) > MAX_IMAGE_SIDE:
+        raise UserError(
+            f"{file} says {layout.width} x {layout.height} pixels; images have at most {MAX_IMAGE_SIDE} a side.",
+            "Correct width and height.",
+        )
     return layout
 
 
 def to_keypoints(file: Path, layout: Layout | None) -> Keypoints:
     """One array as keypoints; UserError where it is broken, holds NaN, or has other points than the layout."""
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"it is no readable array ({error})", "Copy it again.") from error
+    values = load_array(file)
     expected = len((layout or NBA).points)
-    if array.ndim != 3 or array.shape[2] not in (2, 3) or array.shape[1] != expected:
+    if values.ndim != 3 or values.shape[2] not in (2, 3) or values.shape[1] != expected:
         raise UserError(
-            f"it has the shape {array.shape}, not (frames, {expected}, 2 or 3)",
+            f"it has the shape {values.shape}, not (frames, {expected}, 2 or 3)",
             "Write layout.json, which says what its points are.",
         )
     layout = layout or NBA
-    values = array.astype(np.float64)
     confidence = values[..., 2] if values.shape[2] == 3 else np.ones(values.shape[:2])
-    if not np.isfinite(confidence).all() or not np.isfinite(values[confidence > layout.threshold]).all():
+    seen = (confidence >= layout.threshold) & (confidence > 0)
+    if not np.isfinite(confidence).all() or not np.isfinite(values[seen]).all():
         raise UserError("it holds NaN or infinite numbers", "Give unseen points the confidence 0.")
     if len(values) < MIN_FRAMES * layout.fps / 20:
         raise UserError("it is shorter than a second", "Leave it out.")
-    seen = (confidence >= layout.threshold) & (confidence > 0)
     width, height, focal, xy = _in_pixels(values[..., :2], layout)
     points, certain = np.zeros((len(xy), COUNT, 2)), np.zeros((len(xy), COUNT))
     for index, name in enumerate(layout.points):
@@ -155,7 +161,15 @@ def to_keypoints(file: Path, layout: Layout | None) -> Keypoints:
             points[:, INDEX[name]] = np.where(seen[:, index, None], xy[:, index], 0.0)
             certain[:, INDEX[name]] = np.where(seen[:, index], confidence[:, index].clip(0, 1), 0.0)
     facts = {"detector": "unknown", **({"focal_length": focal} if focal else {})}
-    return Keypoints(points, certain, layout.fps, width, height, str(file.name), facts)
+    try:
+        with np.errstate(over="ignore"):  # what single precision cannot hold is refused below
+            keypoints = Keypoints(points, certain, layout.fps, width, height, str(file.name), facts)
+    except ValueError as error:
+        raise UserError(
+            f"it makes no keypoints: {error}", "See that its numbers are those of points."
+        ) from error
+    keypoints.trimmed()  # somebody must be seen
+    return keypoints
 
 
 def _in_pixels(xy: np.ndarray, layout: Layout) -> tuple[int, int, float, np.ndarray]:

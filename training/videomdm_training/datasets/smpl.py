@@ -8,41 +8,27 @@ reading one would run whatever code it holds.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
 from videomdm.errors import UserError
 from videomdm.motion.skeleton import JOINT_COUNT, PARENTS
 
+from .arrays import load_arrays, numbers, word
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 GENDERS = ("neutral", "male", "female")
 _CHUNK = 4096  # frames at once
 _MAX_MODEL = 1 << 30  # bytes
-
-
-def load_arrays(file: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """Arrays of an ``.npz``, nothing unpickled; UserError where it is no such file or lacks one of ``names``."""
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise ValueError("it is a single array")
-            there = set(archive.files)
-            missing = [name for name in names if name not in there]
-            if missing:
-                raise UserError(f"{file} has no {', '.join(missing)}", "Give a file of the right kind.")
-            return {name: archive[name] for name in (*names, *optional) if name in there}
-    except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
-        raise UserError(
-            f"{file} is no readable .npz of plain arrays ({error})",
-            "Pickled files (.pkl) are not read: they can hold code. Convert it to .npz, or copy it again.",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -69,20 +55,28 @@ class SmplBody:
             )
         if file.is_file() and file.stat().st_size > _MAX_MODEL:
             raise UserError(f"The body model {file} is too large.", "Give a model of the SMPL family.")
-        arrays = load_arrays(file, ("v_template", "shapedirs", "J_regressor", "kintree_table"))
-        parents = arrays["kintree_table"][0].astype(np.int64)
+        names = ("v_template", "shapedirs", "J_regressor", "kintree_table")
+        try:
+            arrays = load_arrays(file, names)
+            template, blend, regressor, tree = (numbers(arrays[name], name) for name in names)
+        except UserError as error:
+            raise UserError(
+                f"The body model {file} cannot be used: {error.message}.", error.advice
+            ) from error
+        parents = tree[0].astype(np.int64) if tree.ndim == 2 and tree.size else np.zeros(1, np.int64)
         parents[0] = -1
-        template, regressor = arrays["v_template"], arrays["J_regressor"]
         if (
             regressor.ndim != 2
             or template.shape != (regressor.shape[1], 3)
-            or arrays["shapedirs"].shape[:2] != template.shape
+            or blend.ndim != 3
+            or blend.shape[:2] != template.shape
             or len(parents) != len(regressor)
             or tuple(parents[:JOINT_COUNT]) != PARENTS
         ):
             raise UserError(f"The body model {file} is not of the SMPL family.", "Give an SMPL-H model.")
-        vertices, J = (torch.from_numpy(np.asarray(a, np.float32)) for a in (template, regressor))
-        shapedirs = torch.from_numpy(np.asarray(arrays["shapedirs"], np.float32))
+        vertices, shapedirs, J = (
+            torch.from_numpy(a.astype(np.float32)) for a in (template, blend, regressor)
+        )
         rest = lbs.vertices2joints(J, vertices[None])[0]
         shapes = lbs.vertices2joints(J, shapedirs.permute(2, 0, 1)).permute(1, 2, 0)
         return cls(rest, shapes, torch.from_numpy(parents))
@@ -126,6 +120,7 @@ class Bodies:
         """``folder`` holds <gender>/model.npz, as AMASS's archive does, or SMPLH_<GENDER>.npz; or is one file."""
         self.folder = folder
         self._loaded: dict[str, SmplBody] = {}
+        self._missed: set[str] = set()
         self._files = {gender: self._find(gender) for gender in GENDERS}
         if not any(self._files.values()):
             raise UserError(
@@ -141,12 +136,29 @@ class Bodies:
         return next((self.folder / place for place in places if (self.folder / place).is_file()), None)
 
     def of(self, gender: str) -> SmplBody:
-        """The body of a gender, or the first one there is."""
+        """The body of a gender, or the first one there is, which is logged once for each gender."""
         file = self._files.get(gender) or next(file for file in self._files.values() if file)
+        if not self._files.get(gender) and gender not in self._missed:
+            self._missed.add(gender)
+            log.warning(
+                "%s has no %s body model: %s stands in for it, and proportions are a little off.",
+                self.folder,
+                gender,
+                file,
+            )
         key = str(file)
         if key not in self._loaded:
             self._loaded[key] = SmplBody.load(file)
         return self._loaded[key]
+
+
+def gender_of(file: Path) -> str:
+    """The body that a file was fitted with: text, bytes, or "neutral" where it is an object, which is not read."""
+    try:
+        stored = load_arrays(file, (), ("gender",)).get("gender", "neutral")
+    except UserError:
+        return "neutral"
+    return word(stored, "neutral")
 
 
 def pose_parameters(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,20 +167,10 @@ def pose_parameters(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nd
     Known names: poses, or global_orient / root_orient with body_pose / pose_body (axis-angle); trans or transl;
     betas, one shape for the clip or one for each frame, of which the mean is taken.
     """
-    if "poses" in arrays:
-        poses = np.asarray(arrays["poses"], np.float64)
-    else:
-        root = next((arrays[n] for n in ("global_orient", "root_orient") if n in arrays), None)
-        body = next((arrays[n] for n in ("body_pose", "pose_body") if n in arrays), None)
-        if root is None or body is None:
-            raise UserError("it has neither poses nor global_orient and body_pose", "Give SMPL parameters.")
-        poses = np.concatenate([np.reshape(root, (len(root), -1)), np.reshape(body, (len(body), -1))], axis=1)
-    poses = poses.reshape(len(poses), -1)
-    trans = np.asarray(
-        next((arrays[n] for n in ("trans", "transl") if n in arrays), np.zeros((len(poses), 3)))
-    )
-    betas = np.asarray(arrays.get("betas", np.zeros(10)), np.float64)
-    if betas.ndim == 2:
+    poses = _poses(arrays)
+    stored = next((arrays[n] for n in ("trans", "transl") if n in arrays), np.zeros((len(poses), 3)))
+    trans, betas = numbers(stored, "trans"), numbers(arrays.get("betas", np.zeros(10)), "betas")
+    if betas.ndim == 2 and len(betas):
         betas = betas.mean(0)
     if poses.shape[1] < 66 or trans.shape != (len(poses), 3) or betas.ndim != 1:
         raise UserError(
@@ -178,3 +180,19 @@ def pose_parameters(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nd
     if not (np.isfinite(poses).all() and np.isfinite(trans).all() and np.isfinite(betas).all()):
         raise UserError("it holds NaN or infinite numbers", "Leave these frames out.")
     return poses, trans, betas
+
+
+def _poses(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(T, P) the turns of root and body together."""
+    choices = (
+        (("poses",),) if "poses" in arrays else (("global_orient", "root_orient"), ("body_pose", "pose_body"))
+    )
+    names = [next((name for name in known if name in arrays), "") for known in choices]
+    if not all(names):
+        raise UserError("it has neither poses nor global_orient and body_pose", "Give SMPL parameters.")
+    parts = [numbers(arrays[name], name) for name in names]
+    frames = parts[0].shape[:1]
+    if frames in ((), (0,)) or any(part.shape[:1] != frames or not part.size for part in parts):
+        shapes = ", ".join(f"{name} {part.shape}" for name, part in zip(names, parts, strict=True))
+        raise UserError(f"it has no poses of one and the same number of frames ({shapes})", "Make it again.")
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)

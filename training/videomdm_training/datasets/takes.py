@@ -21,6 +21,7 @@ from .cmu import implausible
 from .pack import Segment
 
 SHORTEST, LONGEST = 20, 200  # frames of a segment
+LATEST = 1e6  # seconds: no take is longer
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Words:
     split: str = "train"
     id: str = ""
     humanml3d: str = ""
+
+
+def is_stretch(start: float, end: float) -> bool:
+    """Whether these are seconds of a stretch; NaN and infinity are not, and ``end`` may be 0, the take's end."""
+    return 0 <= start < LATEST and (end == 0 or start < end < LATEST)
 
 
 @dataclass(frozen=True)

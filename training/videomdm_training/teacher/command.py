@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -118,6 +119,12 @@ def lifted(
     from ..datasets.smpl import Bodies
     from .imported import read_lifted
 
+    twice = sorted(stem for stem, count in Counter(file.stem for file in files).items() if count > 1)
+    if twice:
+        raise UserError(
+            f"Several files are called {', '.join(twice)}, and only one of them could be {twice[0]}.npz.",
+            "Name them as the keypoints files they belong to, or take them over one by one.",
+        )
     bodies = None if body_models is None else Bodies(body_models)
     read = [(file.stem, read_lifted(file, fps, axes, bodies, units)) for file in files]
     for name, motion in read:

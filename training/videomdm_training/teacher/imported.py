@@ -29,9 +29,10 @@ from videomdm.errors import UserError
 from videomdm.motion.clip import FPS, Motion, write_atomically
 from videomdm.motion.resample import resample_positions
 
+from ..datasets.arrays import RATES, frame_rate, load_array, load_arrays, numbers, word
 from ..datasets.body import AXES, from_joints, leg_length, on_standard_body, to_y_up
 from ..datasets.left_out import LeftOut
-from ..datasets.smpl import Bodies, load_arrays, pose_parameters
+from ..datasets.smpl import Bodies, gender_of, pose_parameters
 
 ENDINGS = (".npz", ".npy")
 UNITS = {"m": 1.0, "mm": 0.001, "any": 1.0}
@@ -39,7 +40,7 @@ STILL = 0.02  # of a leg: a root that moves less than this over a whole clip is 
 LEG = 0.82  # metres: thigh and shin of the standard body
 _ARRAYS = (
     "joints", "poses", "global_orient", "root_orient", "body_pose", "pose_body", "trans", "transl", "betas",
-    "gender", "fps", "mocap_framerate", "mocap_frame_rate", "axes", "units", "positions", "meta",
+    *RATES, "axes", "units", "positions", "meta",
 )  # fmt: skip
 
 
@@ -88,46 +89,40 @@ def read_lifted(
             f"{file} is neither .npz nor .npy.",
             "Save the joints or the SMPL parameters as plain arrays with numpy.savez; pickles are not read.",
         )
+    try:
+        return _read(file, fps, axes, bodies, units)
+    except UserError as error:
+        raise UserError(f"{file} cannot be used: {error.message.rstrip('.')}.", error.advice) from error
+
+
+def _read(file: Path, fps: float | None, axes: str, bodies: Bodies | None, units: str) -> ImportedMotion:
     if file.suffix.lower() == ".npy":
-        try:
-            arrays = {"joints": np.load(file, allow_pickle=False)}
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(
-                f"{file} is no readable .npy of numbers ({error}).", "Save it with numpy.save."
-            ) from error
+        arrays = {"joints": load_array(file)}
     else:
         arrays = load_arrays(file, (), _ARRAYS)
     if {"positions", "meta"} <= arrays.keys():
         motion = Motion.load(file)
         return ImportedMotion(on_standard_body(motion.positions)[0], motion.fps)
-    rate = next((arrays[n] for n in ("fps", "mocap_framerate", "mocap_frame_rate") if n in arrays), fps)
-    if rate is None:
-        raise UserError(f"{file} does not say its frame rate.", "Store it as fps, or give it.")
-    axes, units = (str(arrays.get(name, given)) for name, given in (("axes", axes), ("units", units)))
-    try:
-        if "joints" in arrays:
-            upright = _in_metres(to_y_up(np.asarray(arrays["joints"], np.float64), axes), units)
-            points = from_joints(upright)
-        else:
-            poses, trans, betas = pose_parameters(arrays)
-            if bodies is None:
-                raise UserError("it holds SMPL parameters", "Give the folder of body models, too.")
-            body = bodies.of(str(arrays.get("gender", "neutral")))
-            points = to_y_up(body.joints(poses, trans, betas), axes)
-        if units == "any":
-            points = points * (LEG / max(leg_length(points), 1e-9))
-        positions, _ = on_standard_body(points)
-        # the first joint of every known skeleton is the root
-        root = np.asarray(arrays["joints"], np.float64)[:, 0] if "joints" in arrays else positions[:, 0]
-        about_root = axes == "camera" and float(np.ptp(root, axis=0).max()) < STILL * leg_length(points)
-        if about_root:
-            positions = positions - positions[:, :1]
-    except UserError as error:
-        raise UserError(f"{file} cannot be used: {error.message}.", error.advice) from error
-    number = float(np.asarray(rate).reshape(-1)[0])
-    if not 0 < number < 1000:
-        raise UserError(f"{file} says {number:g} frames per second.", "Store the right rate as fps.")
-    return ImportedMotion(positions, number, axes, about_root)
+    rate = frame_rate(arrays, fps)
+    axes, units = word(arrays.get("axes", axes), ""), word(arrays.get("units", units), "")
+    if "joints" in arrays:
+        upright = _in_metres(to_y_up(numbers(arrays["joints"], "joints"), axes), units)
+        points = from_joints(upright)
+        root = upright[:, 0]  # the first joint of every known skeleton
+    else:
+        parameters = pose_parameters(arrays)
+        if bodies is None:
+            raise UserError("it holds SMPL parameters", "Give the folder of body models, too.")
+        points = to_y_up(bodies.of(gender_of(file)).joints(*parameters), axes)
+        root = points[:, 0]
+    # before the body gets its size: root and legs are in one unit here, whichever that is
+    about_root = axes == "camera" and float(np.ptp(root, axis=0).max()) < STILL * leg_length(points)
+    if units == "any":
+        points = points * (LEG / max(leg_length(points), 1e-9))
+    positions, _ = on_standard_body(points)
+    if about_root:
+        positions = positions - positions[:, :1]
+    return ImportedMotion(positions, rate, axes, about_root)
 
 
 def _in_metres(points: np.ndarray, units: str) -> np.ndarray:
