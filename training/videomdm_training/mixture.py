@@ -20,12 +20,9 @@ from .captions import CaptionTable
 from .datasets.footage import FootageClip, read_footage
 from .datasets.pack import Pack
 from .fit import FitConfig
-from .teacher.footage import footage_supervision
-from .teacher.imported import read_teachers
+from .teacher.footage import folder_supervision, to_train_on
 from .teacher.kept import kept_supervision
 from .teacher.supervision import Supervision
-
-LIFTED = "lifted"  # a subfolder of footage: motion that another tool lifted, named as the keypoints files
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,17 @@ def gather(
     with_truth = config.loss.supervision == "3d"
     for source, data in zip(given, read_sources(given), strict=True):
         if not isinstance(data, Pack):
-            training.append((_footage(source, data, lifter, words, config, device), source.weight))
+            made = folder_supervision(
+                source.path,
+                to_train_on(source.path, data),
+                lifter,
+                words,
+                device,
+                known=config.known,
+                align=config.align_teacher,
+                mirror=config.mirror,
+            )
+            training.append((made, source.weight))
             continue
         clips = sources.source_clips(data, data.select("train", role), words, config.mirror)
         if not clips:
@@ -115,27 +122,6 @@ def gather(
         credit.append(str(data.notes.get("credit", "")))
     return Mixture(
         _joined(training), _joined(validation) if validation else None, "; ".join(filter(None, credit))
-    )
-
-
-def _footage(
-    source: DataSource,
-    clips: list[FootageClip],
-    lifter: Lifter,
-    words: CaptionTable,
-    config: FitConfig,
-    device: torch.device,
-) -> Supervision:
-    folder = source.path / LIFTED
-    return footage_supervision(
-        [clip for clip in clips if clip.split == "train"],
-        lifter,
-        words,
-        device,
-        known=config.known,
-        teachers=read_teachers(folder) if folder.is_dir() else None,
-        align=config.align_teacher,
-        mirror=config.mirror,
     )
 
 

@@ -26,8 +26,10 @@ from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm.motion.representation import encode  # noqa: E402
 from videomdm.motion.skeleton import JOINT_NAMES  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
+from videomdm_training.engine import EngineConfig  # noqa: E402
 from videomdm_training.finetune.clips import read_clips  # noqa: E402
-from videomdm_training.finetune.finetune import Base  # noqa: E402
+from videomdm_training.finetune.finetune import Base, FinetuneConfig  # noqa: E402
+from videomdm_training.finetune.material import gather  # noqa: E402
 from videomdm_training.finetune.network import AdaptedDenoiser  # noqa: E402
 
 from ..conftest import Train  # noqa: E402
@@ -191,6 +193,35 @@ def test_footage_supervises_in_2d_also_beside_clips(train: Train, run_folder, st
         assert {"position", "velocity", "alignment"} <= log(tmp_path / name)[-1].keys()
         meta = load_adapter(tmp_path / name / "adapter.safetensors")[1]
         assert (meta["supervision"], meta["clips"]) == ("2d", clips)
+
+
+def test_a_folder_of_footage_is_read_as_other_training_reads_it(run_folder, tmp_path, caplog):
+    """Held-out clips do not train, foreign teachers come before the lifter, and nothing is dropped in silence."""
+    walk = person(60, walking=1.0)
+    for name in ("a", "b", "c"):
+        keypoints_of(walk).save(tmp_path / f"{name}.json")
+    table = tmp_path / "captions.csv"
+    table.write_text("file,caption,split\na,walks,train\nb,strolls,val\nc,runs,test\n")
+    base = Base.load(str(run_folder))
+    config = FinetuneConfig(engine=EngineConfig(accelerator="cpu"), mirror=False, align_teacher=False)
+    alone = gather(tmp_path, base, config)
+    assert (alone.captions, alone.clips, alone.seconds) == (("walks",), 1, 3.0)
+    (tmp_path / "lifted").mkdir()
+    Motion(walk, 20.0).save(tmp_path / "lifted" / "a.npz")
+    taught = gather(tmp_path, base, config).supervision.clips.frames["teacher"]
+    true = encode(torch.from_numpy(walk).float())
+    lifted = alone.supervision.clips.frames["teacher"]
+    assert float((taught[:, 4:67] - true[:, 4:67]).abs().mean()) < 0.03
+    assert float((lifted[:, 4:67] - true[:, 4:67]).abs().mean()) > 0.06
+    table.write_text("file,caption,split\na,walks,val\nb,strolls,val\nc,runs,test\n")
+    with pytest.raises(UserError, match="held out"):
+        gather(tmp_path, base, config)
+    table.unlink()
+    Motion(walk, 20.0, caption="walks").save(tmp_path / "d.npz")
+    assert gather(tmp_path, base, config).clips == 1
+    assert {"a", "b", "c"} <= {
+        Path(record.args[0]).stem for record in caplog.records if "left out" in record.msg
+    }
 
 
 def test_clips_are_read_as_they_were_written(studio, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -53,16 +54,18 @@ def finetune(
     """Make a new model of a studio's clips and captions; goes on where it stopped."""
     from videomdm.model.registry import user_models
 
-    from ..configuration import load_run_config
+    from ..configuration import load_run_config, time_left
     from .finetune import Base, FinetuneConfig, finetune, refuse_other_run
     from .material import gather
     from .store import store, write_card
 
+    begun = time.monotonic()
     folder = folder or user_models() / data.resolve().name
     settings = load_run_config(FinetuneConfig, config, overrides, time_limit, folder)
     base = Base.load(base_name)
     refuse_other_run(folder, base, settings)
     material = gather(data, base, settings)
+    settings = time_left(settings, begun)
     tuned = finetune(base, material.supervision, material.words, settings, folder, material.kind)
     facts = {
         "licence": licence,

@@ -24,7 +24,7 @@ from videomdm.motion.clip import write_atomically
 
 from .. import engine
 from ..captions import CaptionTable
-from ..configuration import resolved
+from ..configuration import lasting
 from ..fit import FitConfig, LossConfig, VideoMDM
 from ..normalisation import Normalisation
 from ..teacher.supervision import Supervision, SupervisionConfig
@@ -188,7 +188,7 @@ def finetune(
 
     if fabric.global_rank == 0:
         where = {**base.identity, "folder": str(base.folder.resolve())}
-        settled = {"base": where, **resolved(config)}
+        settled = {"base": where, **lasting(config)}
         write_atomically(folder / CONFIG, json.dumps(settled, indent=1).encode())
     trained = AdaptedDenoiser(frozen, config.adapter) if config.method == "adapter" else network
     outcome = engine.run(trained, losses, config.engine, folder, fabric)

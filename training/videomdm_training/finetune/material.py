@@ -12,8 +12,9 @@ from videomdm.model.text import text_encoder
 
 from .. import engine
 from ..captions import CaptionTable
-from ..datasets.footage import is_footage, read_footage
-from ..teacher.footage import footage_supervision
+from ..datasets.footage import CAPTIONS, is_footage, read_footage
+from ..datasets.left_out import LeftOut
+from ..teacher.footage import folder_supervision, to_train_on
 from ..teacher.supervision import Supervision, build_supervision
 from .clips import read_clips, source_clips
 from .finetune import Base, FinetuneConfig, add_prompts
@@ -40,10 +41,14 @@ class Material:
 def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
     """Read a folder of clips, of footage, or of both; UserError where there are none or one cannot be used.
 
-    Footage supervises in 2D; clips beside it then do, too.
+    Footage supervises in 2D; clips beside it then do, too.  What captions.csv holds out is not taken.
     """
     clips = read_clips(folder)
-    seen = read_footage(folder) if is_footage(folder) else []
+    seen = to_train_on(folder, read_footage(folder)) if is_footage(folder) else []
+    if not seen:
+        left_out = LeftOut()
+        for file in sorted(folder.glob("*.json")):
+            left_out.add(str(file), f"it has no caption: write {file.stem}.txt, or {CAPTIONS}")
     if not clips and not seen:
         raise UserError(
             f"There are no clips in {folder}.",
@@ -69,7 +74,8 @@ def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
         )
         parts.append((made, float(len(clips))))
     if seen:
-        made = footage_supervision(
+        made = folder_supervision(
+            folder,
             seen,
             base.lifter,
             words,
@@ -80,7 +86,7 @@ def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
         )
         parts.append((made, float(len(seen))))
     add_prompts(words)
-    words.encode(text_encoder(), device)
+    words.encode(text_encoder(device.type), device)
     seconds = sum(c.motion.seconds for c in clips) + sum(c.keypoints.seconds for c in seen)
     said = [clip.captions for clip in clips] + [clip.captions for clip in seen]
     captions = tuple(caption for each in said for caption in each)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -24,16 +25,16 @@ from videomdm.motion.skeleton import MIRROR
 
 from ..captions import CaptionTable, mirror_caption
 from ..clips import FRAME_MULTIPLE, hold_after_end
-from ..datasets.footage import FootageClip
+from ..datasets.footage import CAPTIONS, FootageClip
 from ..datasets.left_out import LeftOut
-from .imported import ImportedMotion
+from .imported import ImportedMotion, read_teachers
 from .supervision import Collector, Supervision, SupervisionConfig, fitted_camera, stand, taught, weighed
 
 SHORTEST, LONGEST, OVERLAP = 20, 200, 20  # frames at 20 fps
 FEWEST_JOINTS = 6  # of a frame in which somebody counts as seen
 FEWEST_FRAMES = 0.5  # part of the frames in which somebody must be seen
 FARTHEST = 0.25  # root mean square, in image widths, that a camera fitted to a foreign teacher may be off
-
+LIFTED = "lifted"  # a subfolder of footage: motion that another tool lifted, named as the keypoints files
 
 Kind = Literal["lifter", "motion", "pose"]
 
@@ -62,6 +63,33 @@ class _Window:
             teacher = teacher[:, list(MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
         swapped = self.keypoints[:, list(MIRROR)] * flip, self.confidence[:, list(MIRROR)]
         return replace(self, keypoints=swapped[0], confidence=swapped[1], teacher=teacher, captions=captions)
+
+
+def to_train_on(folder: Path, clips: Sequence[FootageClip]) -> list[FootageClip]:
+    """The clips of the split "train"; UserError where all are held out."""
+    chosen = [clip for clip in clips if clip.split == "train"]
+    if not chosen:
+        raise UserError(f"All clips of {folder} are held out.", f'Give some the split "train" in {CAPTIONS}.')
+    return chosen
+
+
+def folder_supervision(
+    folder: Path,
+    clips: Sequence[FootageClip],
+    lifter: Lifter,
+    words: CaptionTable,
+    device: torch.device,
+    *,
+    known: SupervisionConfig,
+    align: bool,
+    mirror: bool,
+) -> Supervision:
+    """:func:`footage_supervision` of the ``clips`` of a folder, its own teachers in ``lifted/`` before the lifter."""
+    lifted = folder / LIFTED
+    teachers = read_teachers(lifted) if lifted.is_dir() else None
+    return footage_supervision(
+        clips, lifter, words, device, known=known, teachers=teachers, align=align, mirror=mirror
+    )
 
 
 @torch.no_grad()
