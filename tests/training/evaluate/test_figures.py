@@ -21,9 +21,25 @@ def test_means_have_the_interval_of_their_standard_error():
 
 def test_what_was_not_measured_does_not_count():
     rows = [{"speed": 1.0, "foot_skate": float("nan")}, {"speed": 2.0}, {"jerk": float("nan")}]
-    assert summarise(rows) == {"speed": Figure(1.5, pytest.approx(1.96 * 0.5), 2)}
+    assert summarise(rows) == {"speed": Figure(1.5, pytest.approx(12.706 * 0.5, rel=1e-4), 2)}
     assert summarise([]) == {}
     assert summarise([{"speed": 4.0}]) == {"speed": Figure(4.0, 0.0, 1)}
+
+
+def test_rows_that_share_their_draws_count_as_one_in_the_interval():
+    """Where each value comes twice, half of them tell nothing; the interval must hold the truth all the same."""
+    rng = np.random.default_rng(1)
+    missed = 0
+    for _ in range(400):
+        rows = [{"fid": value} for value in np.repeat(rng.normal(5.0, 1.0, 6), 2)]
+        alone, together = summarise(rows)["fid"], summarise(rows, 2)["fid"]
+        assert (together.mean, together.count) == (alone.mean, 12) and together.interval > alone.interval
+        missed += abs(together.mean - 5.0) > together.interval
+    assert 0.02 < missed / 400 < 0.09
+    assert summarise([{"fid": 1.0}, {"fid": 2.0}], 2)["fid"] == Figure(1.5, 0.0, 2)
+    assert summarise([{"fid": 1.0}, {"fid": 1.0, "variety": 2.0}, {"fid": 4.0}], 2)["variety"] == Figure(
+        2.0, 0.0, 1
+    )
 
 
 def test_the_report_is_written_for_people_and_programs(tmp_path):

@@ -15,6 +15,7 @@ from videomdm.errors import UserError  # noqa: E402
 from videomdm.model.checkpoint import save_model  # noqa: E402
 from videomdm.model.lifter import Lifted, Lifter, LifterConfig  # noqa: E402
 from videomdm_training.datasets.pack import Pack  # noqa: E402
+from videomdm_training.evaluate import filmed  # noqa: E402
 from videomdm_training.teacher import measure  # noqa: E402
 from videomdm_training.teacher.command import teacher  # noqa: E402
 from videomdm_training.views import DetectorConfig, observe  # noqa: E402
@@ -45,7 +46,7 @@ def test_known_errors_are_measured_as_they_are(tmp_path, monkeypatch):
         oracle.truth, oracle.up = camera.to_camera(positions), camera.R[:, 0, :, 1]
         return observe(positions, camera, generator, config)
 
-    monkeypatch.setattr(measure, "observe", watched)
+    monkeypatch.setattr(filmed, "observe", watched)
     section = measure.measure_teacher(oracle, pack, {"val": pack.select("val")}, CPU, detector=QUIET)
     figures = section.columns["val"]
     assert figures["mpjpe"].mean == pytest.approx(0.1, abs=1e-5)

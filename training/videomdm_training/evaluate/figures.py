@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from scipy.stats import t as student
 
 from videomdm.motion.clip import write_atomically
 
@@ -20,7 +21,7 @@ from videomdm.motion.clip import write_atomically
 class Figure:
     """A mean over clips, or over replications.
 
-    interval: half the width of its 95 % interval, 1.96 standard errors; 0 for a single value.
+    interval: half the width of its 95 % interval, by Student's t; 0 where there is but one independent value.
     count:    how many clips or replications gave a value.
     """
 
@@ -102,18 +103,31 @@ class Report:
         )
 
 
-def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+def summarise(rows: Sequence[Mapping[str, float]], together: int = 1) -> dict[str, Figure]:
     """Figures by measure of rows, one for each clip or replication.
 
+    So many rows in a row as ``together`` says have drawn something in common: only their means are independent.
     Values that are nan do not count, nor do measures without any other.
     """
     figures = {}
     for name in dict.fromkeys(key for row in rows for key in row):
-        values = np.array([row[name] for row in rows if name in row and not math.isnan(row[name])])
-        if len(values):
-            error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-            figures[name] = Figure(float(values.mean()), float(1.96 * error), len(values))
+        known = [
+            (number // together, row[name])
+            for number, row in enumerate(rows)
+            if name in row and not math.isnan(row[name])
+        ]
+        if known:
+            blocks, values = np.array([block for block, _ in known]), np.array([value for _, value in known])
+            means = np.array([values[blocks == block].mean() for block in np.unique(blocks)])
+            figures[name] = Figure(float(values.mean()), _half_interval(means), len(values))
     return figures
+
+
+def _half_interval(values: np.ndarray) -> float:
+    """Half the width of the 95 % interval of the mean of independent ``values``."""
+    if len(values) < 2:
+        return 0.0
+    return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def _table(section: Section) -> str:

@@ -28,7 +28,8 @@ from ..views import CameraConfig, DetectorConfig
 from . import lifting
 from .evaluator import FrozenEvaluator
 from .figures import Report, Section, summarise
-from .prior import MUCH_HIDDEN, prior_sections, seen_clips
+from .filmed import seen_clips
+from .prior import MUCH_HIDDEN, prior_sections
 from .sampling import SamplingSettings
 from .words import WordsSettings, words_section
 

@@ -6,28 +6,23 @@ The keypoints have a detector's errors; a second table hides much of the body fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from videomdm.camera import Camera
 from videomdm.diffusion.guidance import text_guided
 from videomdm.lifting import Footage, LiftSettings, first_guess, lift_footage
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
-from ..clips import Batch
 from ..datasets.pack import Pack, Segment
-from ..sources import position_clips
-from ..views import CameraConfig, DetectorConfig, View, observe, sample_cameras
+from ..views import DetectorConfig
 from . import lifting, physical
 from .figures import Figure, Section, summarise
+from .filmed import seen_clips
 
-BATCH = 16
 # A detector that confuses limbs, before whose camera things stand: about a fifth of the joints goes unseen.
 MUCH_HIDDEN = DetectorConfig(by_joint=True, occlusion=0.15, self_occlusion=0.5, swap=0.02)
 NOTES = (
@@ -102,23 +97,3 @@ def _in_world(positions: Tensor, truth: np.ndarray) -> dict[str, float]:
     turned = lifting.turn_onto(positions.cpu().numpy(), truth)
     errors = lifting.measure(turned, truth, FPS)
     return errors | {"path": lifting.path_error(turned, truth)} | physical.plausibility(turned, FPS)
-
-
-def seen_clips(
-    data: Pack,
-    segments: Sequence[Segment],
-    device: torch.device,
-    seed: int,
-    words: str,
-    detector: DetectorConfig | None = None,
-) -> Iterator[tuple[Batch, View]]:
-    """Batches of clips of similar length, each clip seen by one camera; ``words`` label the progress bar."""
-    clips = position_clips(data, segments, device)
-    generator = torch.Generator(device).manual_seed(seed)
-    with tqdm(total=len(clips), desc=words, unit="clip") as bar:
-        for index in clips.order.split(BATCH):
-            batch = clips.batch(index)
-            positions = batch.frames["positions"]
-            camera: Camera = sample_cameras(positions, batch.mask, generator, CameraConfig())
-            yield batch, observe(positions, camera, generator, detector or DetectorConfig())
-            bar.update(len(index))

@@ -30,6 +30,7 @@ from .retrieval import BATCH, TOP, multimodal_distance, r_precision
 from .sampling import Sampler, SamplingSettings, sampler_for
 from .variety import PAIRS, diversity, multimodality
 
+SAME_CAPTIONS = 2  # replications in a row ask for the same captions
 FEWEST = 4  # clips, so that each half of the real ones has a covariance
 
 
@@ -61,7 +62,7 @@ class HeldOut:
 
     def asked(self, seed: int, replication: int) -> np.ndarray:
         """(N,) row in ``captions`` of the one caption of each clip that a replication asks for."""
-        generator = np.random.default_rng([seed, replication // 2, 0])
+        generator = np.random.default_rng([seed, replication // SAME_CAPTIONS, 0])
         return self._first + (generator.random(len(self._counts)) * self._counts).astype(int)
 
     def halves(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -90,8 +91,10 @@ def words_section(
         )
     real = HeldOut(data, segments, evaluator)
     columns = {
-        "real": _over(settings, lambda r: _real(real, settings.seed, r)),
-        "half of the real": _over(settings, lambda r: _between(*real.halves(_random(settings.seed, r)), r)),
+        "real": _over(settings, lambda r: _real(real, settings.seed, r), SAME_CAPTIONS),
+        "half of the real": _over(
+            settings, lambda r: _between(*real.halves(_random(settings.seed, r)), settings.seed, r)
+        ),
     }
     total = len(models) * settings.replications * len(segments)
     with tqdm(total=total, desc="words to motion", unit="clip") as bar:
@@ -115,8 +118,10 @@ def _random(seed: int, replication: int) -> np.random.Generator:
     return np.random.default_rng([seed, replication, 1])
 
 
-def _over(settings: WordsSettings, measured: Callable[[int], dict[str, float]]) -> dict[str, Figure]:
-    return summarise([measured(replication) for replication in range(settings.replications)])
+def _over(
+    settings: WordsSettings, measured: Callable[[int], dict[str, float]], together: int = 1
+) -> dict[str, Figure]:
+    return summarise([measured(replication) for replication in range(settings.replications)], together)
 
 
 def _real(real: HeldOut, seed: int, replication: int) -> dict[str, float]:
@@ -136,11 +141,11 @@ def _to_captions(
     }
 
 
-def _between(real: np.ndarray, made: np.ndarray, replication: int) -> dict[str, float]:
+def _between(real: np.ndarray, made: np.ndarray, seed: int, replication: int) -> dict[str, float]:
     precision, recall = precision_recall(real, made)
     return {
         "fid": fid(real, made),
-        "fid_unbiased": unbiased_fid(real, made, np.random.default_rng([replication, 2])),
+        "fid_unbiased": unbiased_fid(real, made, np.random.default_rng([replication, 2, seed])),
         "precision": precision,
         "recall": recall,
     }
@@ -165,10 +170,10 @@ def _model(
         captions = [real.captions[i] for i in real.asked(settings.seed, replication)]
         made = sampler(captions, lengths, settings.seed * 1_000_003 + replication, done)
         motions = evaluator.motions(made)
-        row = _between(real.motions, motions, replication)
+        row = _between(real.motions, motions, settings.seed, replication)
         row |= _to_captions(real, motions, settings.seed, replication, _random(settings.seed, replication))
-        if before is not None and replication % 2:
+        if before is not None and replication % SAME_CAPTIONS:
             row["multimodality"] = multimodality(before, motions)
         before = motions
         rows.append(row | _physical(made))
-    return summarise(rows)
+    return summarise(rows, SAME_CAPTIONS)

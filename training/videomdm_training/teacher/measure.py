@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.camera import Camera, to_world
 from videomdm.diffusion.guidance import align_to_rays
@@ -16,17 +15,16 @@ from videomdm.lifting import Footage, fit_bodies
 from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 
-from ..clips import Batch, hold_after_end
+from ..clips import hold_after_end
 from ..datasets.pack import Pack, Segment
 from ..evaluate import lifting, physical
 from ..evaluate.distribution import fid
 from ..evaluate.evaluator import FrozenEvaluator
 from ..evaluate.figures import Figure, Section, summarise
-from ..sources import position_clips
-from ..views import CameraConfig, DetectorConfig, View, observe, sample_cameras
+from ..evaluate.filmed import seen_clips
+from ..views import CameraConfig, DetectorConfig, View
 from .supervision import TEACHER_FIT
 
-BATCH = 16
 NOTES = (
     "Joints about the root, in camera space, from synthetic keypoints with a detector's errors; one camera for each "
     "clip.  `on rays`: after the seen joints have moved to the closest points of their rays (`align_teacher`); "
@@ -55,10 +53,7 @@ def measure_teacher(
     for split, segments in splits.items():
         errors: dict[str, list[dict[str, float]]] = {}
         motions: dict[str, list[np.ndarray]] = {}
-        looked = _views(
-            data, segments, device, seed, split, camera or CameraConfig(), detector or DetectorConfig()
-        )
-        for batch, view in looked:
+        for batch, view in seen_clips(data, segments, device, seed, split, detector, camera):
             with torch.inference_mode():
                 lifted = lifter(view.keypoints, view.confidence, batch.mask)
             fitted = fit_bodies(
@@ -102,23 +97,3 @@ def _on_rays(joints: Tensor, view: View, lengths: Tensor) -> Tensor:
 
 def _array(values: Tensor) -> np.ndarray:
     return values.cpu().numpy()
-
-
-def _views(
-    data: Pack,
-    segments: Sequence[Segment],
-    device: torch.device,
-    seed: int,
-    words: str,
-    camera: CameraConfig,
-    detector: DetectorConfig,
-) -> Iterator[tuple[Batch, View]]:
-    clips = position_clips(data, segments, device)
-    generator = torch.Generator(device).manual_seed(seed)
-    with tqdm(total=len(clips), desc=words, unit="clip") as bar:
-        for index in clips.order.split(BATCH):
-            batch = clips.batch(index)
-            positions = batch.frames["positions"]
-            seen_by = sample_cameras(positions, batch.mask, generator, camera)
-            yield batch, observe(positions, seen_by, generator, detector)
-            bar.update(len(index))
