@@ -22,7 +22,7 @@ const listeners = {};
 let paint = null;
 const kept = {};
 global.window = { devicePixelRatio: 1 };
-global.localStorage = { getItem: (k) => kept[k] ?? null, setItem: (k, v) => { kept[k] = v; } };
+global.localStorage = { getItem: (k) => kept[k] ?? null, setItem: (k, v) => { kept[k] = v; }, removeItem: (k) => { delete kept[k]; } };
 global.getComputedStyle = () => ({ getPropertyValue: () => " #123456" });
 global.requestAnimationFrame = (f) => { paint = f; };
 global.document = {
@@ -46,10 +46,16 @@ for (const key of keys.split(",")) {
   listeners.keydown({ key, target: { tagName: "BODY", id: "" }, preventDefault() {} });
   states.push([elements.place.textContent, elements.caption.textContent, elements.play.textContent]);
 }
+const locked = elements.next.disabled;
 elements.save.onclick();
+const before = { kept: Object.keys(kept), end: !elements.end.hidden, shown: elements.text.value };
+const unlocked = !elements.next.disabled;
+elements.next.onclick();
+const place = elements.place.textContent;
+for (const _ of states) listeners.keydown({ key: "1", target: { tagName: "BODY", id: "" }, preventDefault() {} });
 saved[0].text().then((text) => {
   console.log(JSON.stringify({
-    text, states, shown: elements.text.value, name: saved[1].download, end: !elements.end.hidden, kept: Object.keys(kept),
+    text, states, name: saved[1].download, ...before, next: { locked, unlocked, place, shown: elements.text.value },
     lines: drawn.lines, arcs: drawn.arcs, finite: drawn.values.every(Number.isFinite),
     inside: drawn.values.filter((v) => v >= 0 && v <= 300).length / drawn.values.length,
   }));

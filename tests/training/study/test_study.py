@@ -120,6 +120,10 @@ def test_the_page_plays_and_what_it_saves_can_be_scored(train: Train, made, tmp_
     assert seen["finite"] and seen["inside"] > 0.7
     pictures = seen["arcs"] // 2  # two players
     assert pictures > 100 and seen["lines"] == 2 * pictures * (18 + 21)  # a floor of 18 lines, 21 bones
+    other = json.loads(seen["next"].pop("shown"))  # somebody else, who answered "left" throughout
+    assert seen["next"] == {"locked": True, "unlocked": True, "place": "1 of 4"}
+    assert other["participant"] != json.loads(seen["text"])["participant"]
+    assert [answer["choice"] for answer in other["answers"]] == ["left"] * 4
     file = tmp_path / seen["name"]
     file.write_text(seen["text"])
     answers = read_answers(file, key)

@@ -115,9 +115,7 @@ class Study {
   constructor(data, page) {
     this.data = data;
     this.page = page;
-    this.choices = data.pairs.map(() => null);
-    this.seconds = data.pairs.map(() => 0);
-    this.participant = Array.from({ length: 12 }, () => "0123456789abcdef"[Math.floor(Math.random() * 16)]).join("");
+    this.fresh();
     this.index = 0;
     this.clock = 0;
     this.playing = true;
@@ -134,9 +132,17 @@ class Study {
       this.clock = event.target.value / 1000 * (this.stages[0].frames - 1) / data.fps;
     };
     page("save").onclick = () => this.save();
+    page("next").onclick = () => this.next();
     for (const stage of this.stages) this.turns(stage.canvas);
     const open = this.choices.indexOf(null);
     this.go(open < 0 ? data.pairs.length : open);
+  }
+
+  /** Nothing is answered, by somebody who was not here before. */
+  fresh() {
+    this.choices = this.data.pairs.map(() => null);
+    this.seconds = this.data.pairs.map(() => 0);
+    this.participant = Array.from({ length: 12 }, () => "0123456789abcdef"[Math.floor(Math.random() * 16)]).join("");
   }
 
   /** Dragging turns both motions alike. */
@@ -174,6 +180,7 @@ class Study {
     this.page("end").hidden = !done;
     if (done) {
       this.page("text").value = this.text();
+      this.page("next").disabled = true; // until the answers are saved
       return;
     }
     const pair = pairs[index];
@@ -228,6 +235,16 @@ class Study {
     link.download = `answers-${this.data.study}-${this.participant}.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    this.page("next").disabled = false;
+  }
+
+  /** Somebody else answers on the same machine. */
+  next() {
+    try {
+      localStorage.removeItem(this.data.study);
+    } catch { /* nothing was kept */ }
+    this.fresh();
+    this.go(0);
   }
 
   /** What was answered stays when the page is loaded again. */
