@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm_training.muon import LEVEL, Muon, evening  # noqa: E402 (after the skip)
+from videomdm_training import muon  # noqa: E402 (after the skip)
+from videomdm_training.muon import LEVEL, Muon, evening  # noqa: E402
 
 SHAPES = [(48, 48), (160, 48), (48, 200), (40, 300), (300, 140)]
 
@@ -64,6 +66,22 @@ def test_an_update_is_torchs_and_weights_decay_alike():
         moved, wanted = (w.detach() - old for w in (one, other))
         assert torch.cosine_similarity(moved.flatten(), wanted.flatten(), 0) > 0.97
         assert moved.norm() / wanted.norm() == pytest.approx(1.0, abs=0.06)
+
+
+def test_matrices_of_one_shape_take_torchs_iterations_together(monkeypatch):
+    """As on a GPU: the update is torch's, matrix by matrix, for wide, tall and square ones, several of a shape."""
+    shapes = [*SHAPES, *SHAPES[:3], SHAPES[1]]
+    monkeypatch.setattr(sys.modules[__name__], "SHAPES", shapes)
+    monkeypatch.setattr(muon, "_move_each", muon._move_together)
+    (ours, together), (theirs, plain) = weights(Muon), torchs()
+    before = [weight.detach().clone() for weight in ours]
+    for number in range(3):
+        step(ours, together, number)
+        step(theirs, plain, number)
+    for old, one, other in zip(before, ours, theirs, strict=True):
+        moved, wanted = (w.detach() - old for w in (one, other))
+        assert (moved - wanted).norm() / wanted.norm() < 0.02  # bfloat16's roundings
+        assert torch.allclose(together.state[one]["momentum_buffer"], plain.state[other]["momentum_buffer"])
 
 
 def test_a_run_that_began_with_torchs_muon_goes_on():
