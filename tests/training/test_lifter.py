@@ -158,7 +158,7 @@ def test_a_short_training_reduces_the_loss_and_writes_a_model(tmp_path):
         batch=8,
         crop=32,
     )
-    outcome = fit_lifter(clips, settings, tmp_path)
+    outcome = fit_lifter(clips, settings, tmp_path, "CC0-1.0")
     assert outcome.finished
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert np.mean([row["loss"] for row in rows[-2:]]) < 0.6 * rows[0]["loss"]

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from videomdm.model.checkpoint import load_model
 from videomdm.model.denoiser import Denoiser
+from videomdm.model.lifter import Lifter
 from videomdm.model.registry import find_model, model_info
 from videomdm_training.configuration import load_config
 from videomdm_training.engine import load_state
@@ -44,7 +45,7 @@ def test_the_recipe_is_that_of_the_model_that_ships():
 def test_the_model_is_made_in_slices_and_says_what_may_be_done_with_it(
     train: Train, pack_file: Path, tmp_path: Path
 ):
-    words = ("base", pack_file, "-o", tmp_path)
+    words = ("base", pack_file, "-o", tmp_path, "--licence", "CC0-1.0", "--commercial")
     slices = 1
     while "run the same command" in train(*words, "--time-limit", 1e-3, settings=SETTINGS).output:
         assert slices < 20 and not (tmp_path / "model").exists()
@@ -52,8 +53,18 @@ def test_the_model_is_made_in_slices_and_says_what_may_be_done_with_it(
     assert slices > 2
     assert load_state(tmp_path / "run" / "state.pt")["step"] == 2
     info = model_info(tmp_path / "model")
-    assert info.commercial and info.licence == "Apache-2.0"
+    assert info.commercial and info.licence == "CC0-1.0"
+    assert load_model(tmp_path / "model" / "lifter.safetensors", Lifter).meta["licence"] == "CC0-1.0"
     assert train(*words, settings=SETTINGS).output.count("finished") == 0  # nothing is left to train
+
+
+def test_nothing_is_permitted_that_was_not_said(train: Train, pack_file: Path, tmp_path: Path):
+    train("base", pack_file, "-o", tmp_path, settings=SETTINGS)
+    info = model_info(tmp_path / "model")
+    assert not info.commercial and info.licence == "LicenseRef-unknown"
+    assert (
+        load_model(tmp_path / "model" / "lifter.safetensors", Lifter).meta["licence"] == "LicenseRef-unknown"
+    )
 
 
 def test_a_setting_of_no_stage_is_refused(train: Train, pack_file: Path, tmp_path: Path):

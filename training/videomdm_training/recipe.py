@@ -21,6 +21,8 @@ RECIPES = Path(__file__).with_name("recipes")
 @options.pack
 @options.folder("Of the lifter, the run and the model.")
 @options.time_limit
+@options.licence
+@options.commercial
 @click.option(
     "--set",
     "overrides",
@@ -40,6 +42,8 @@ def base(
     pack: Path,
     folder: Path,
     time_limit: float,
+    licence: str,
+    commercial: bool,
     overrides: tuple[str, ...],
     pieces: Path | None,
     most: float,
@@ -50,13 +54,19 @@ def base(
     """
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    _train(context, pack, folder, time_limit, overrides)
+    _train(context, pack, folder, time_limit, overrides, licence, commercial)
     if pieces is not None:
         rank_zero_only(context.invoke)(split, run=folder, folder=pieces, most=most)
 
 
 def _train(
-    context: click.Context, pack: Path, folder: Path, time_limit: float, overrides: tuple[str, ...]
+    context: click.Context,
+    pack: Path,
+    folder: Path,
+    time_limit: float,
+    overrides: tuple[str, ...],
+    licence: str,
+    commercial: bool,
 ) -> None:
     """What is left of the recipe, until the time is up."""
     from videomdm.errors import UserError
@@ -90,6 +100,7 @@ def _train(
             config=RECIPES / "lifter.toml",
             overrides=tuple(stages["lifter"]),
             time_limit=left(),
+            licence=licence,
         )
         if not teacher.is_file():
             return
@@ -109,8 +120,8 @@ def _train(
             time_limit=left(),
             role="all",
             cache_folder=None,
-            licence="Apache-2.0",
-            commercial=True,
+            licence=licence,
+            commercial=commercial,
         )
         if load_state(state)["step"] < settings.engine.steps:
             return

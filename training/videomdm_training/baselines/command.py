@@ -48,7 +48,7 @@ def flat(
     words = CaptionTable()
     sources = [DataSource.parse(text) for text in data]
     mixture = gather(sources, lifter, words, FitConfig(), device, None if role == "all" else role)
-    words.encode(text_encoder(), device)
+    words.encode(text_encoder(device.type), device)
     store_config(settings, folder / "config.json")
     outcome = fit_flat(mixture.training, words, time_left(settings, begun), folder)
     click.echo(outcome.said(folder / FILE))

@@ -27,9 +27,7 @@ from . import options
     "[default: within the run's folder, until the run is finished]",
 )
 @options.licence
-@click.option(
-    "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
-)
+@options.commercial
 def fit(
     data: tuple[str, ...],
     folder: Path,
@@ -69,7 +67,7 @@ def fit(
     cache = Cache(cache_folder or folder / "cache")
     given = [DataSource.parse(text) for text in data]
     mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
-    words.encode(text_encoder(), device, cache=cache)
+    words.encode(text_encoder(device.type), device, cache=cache)
     store_config(settings, folder / "config.json")
     write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
     facts: dict[str, object] = {

@@ -16,8 +16,14 @@ from . import options
 @options.config
 @options.overrides
 @options.time_limit
+@options.licence
 def lifter(
-    pack: Path, folder: Path, config: Path | None, overrides: tuple[str, ...], time_limit: float
+    pack: Path,
+    folder: Path,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    time_limit: float,
+    licence: str,
 ) -> None:
     """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
     from .. import engine, sources
@@ -30,5 +36,5 @@ def lifter(
     device = engine.fabric_for(settings.engine).device
     clips = sources.position_clips(data, data.select("train", "teacher"), device)
     store_config(settings, folder / "config.json")
-    outcome = fit_lifter(clips, settings, folder)
+    outcome = fit_lifter(clips, settings, folder, licence)
     click.echo(outcome.said(folder / "lifter.safetensors"))

@@ -58,6 +58,9 @@ role = click.option(
 licence = click.option(
     "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
 )
+commercial = click.option(
+    "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
+)
 picture = click.option(
     "-o",
     "--out",

@@ -79,8 +79,11 @@ def lifter_losses(lifted: Lifted, truth: Tensor, up: Tensor, mask: Tensor) -> di
     }
 
 
-def fit_lifter(clips: Clips, config: LifterFitConfig, folder: Path) -> engine.Outcome:
-    """Train a lifter on ``clips`` (frames: "positions" (F, 22, 3)); writes ``lifter.safetensors`` when done."""
+def fit_lifter(clips: Clips, config: LifterFitConfig, folder: Path, licence: str) -> engine.Outcome:
+    """Train a lifter on ``clips`` (frames: "positions" (F, 22, 3)); writes ``lifter.safetensors`` when done.
+
+    licence: SPDX name of the weights' licence, which they carry.
+    """
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
 
@@ -95,7 +98,7 @@ def fit_lifter(clips: Clips, config: LifterFitConfig, folder: Path) -> engine.Ou
 
     outcome = engine.run(Lifter(config.sizes), losses, config.engine, folder, fabric)
     if outcome.finished and fabric.global_rank == 0:
-        facts = {"steps": outcome.step, "seconds": round(outcome.seconds), "licence": "Apache-2.0"}
+        facts = {"steps": outcome.step, "seconds": round(outcome.seconds), "licence": licence}
         save_model(folder / "lifter.safetensors", outcome.network, facts)
     fabric.barrier()
     return outcome
