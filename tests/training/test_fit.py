@@ -24,7 +24,13 @@ from videomdm.motion.representation import decode, encode  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
 from videomdm_training import engine, sources  # noqa: E402
 from videomdm_training.captions import CaptionTable  # noqa: E402
-from videomdm_training.configuration import load_config, resolved, time_left  # noqa: E402
+from videomdm_training.configuration import (  # noqa: E402
+    load_config,
+    load_run_config,
+    resolved,
+    store_config,
+    time_left,
+)
 from videomdm_training.datasets.pack import Pack  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
 from videomdm_training.fit import NORMALISATION, FitConfig, LossConfig, VideoMDM, fit  # noqa: E402
@@ -298,6 +304,7 @@ def test_the_stored_configuration_is_whole_and_can_be_given_again(run_folder):
         ("batch=0", "at least 1"),
         ("loss.low_noise_steps=50", "fewer"),
         ("loss.floor=-1.0", "negative"),
+        ("loss.buckets=3", "must divide"),
         ("loss.low_noise_steps=2", "at least 1"),
         ("sizes.patch=3", "divide"),
         ("sizes.patch=0", "at least 1"),
@@ -322,6 +329,38 @@ def test_faults_of_the_command_are_sentences(train: Train, pack_file, lifter_fil
     none = ("fit", tmp_path / "none.pack", "-o", tmp_path / "run", "--lifter", lifter_file)
     assert "cannot be read" in train(*none, settings=SMALL, status=2).output
     assert not (tmp_path / "run").exists()
+
+
+def test_a_time_limit_is_not_part_of_the_experiment(run_folder, tmp_path):
+    limited = load_run_config(FitConfig, run_folder / "config.json", (), 600.0, tmp_path)
+    assert limited.engine.time_limit == 600.0
+    store_config(limited, tmp_path / "config.json")
+    assert load_config(FitConfig, tmp_path / "config.json") == replace(
+        limited, engine=replace(limited.engine, time_limit=0.0)
+    )
+
+
+def test_a_run_goes_on_without_its_normalisation_which_is_made_again(supervision, tmp_path):
+    data, words = supervision
+    fit(data, words, replace(SETTINGS, engine=replace(SETTINGS.engine, steps=2)), tmp_path, {})
+    kept = (tmp_path / NORMALISATION).read_bytes()
+    (tmp_path / NORMALISATION).write_bytes(kept[:40])
+    with pytest.raises(UserError, match="damaged") as refused:
+        fit(data, words, SETTINGS, tmp_path, {})
+    assert "Remove it and start the run again" in refused.value.advice
+    (tmp_path / NORMALISATION).unlink()
+    assert fit(data, words, SETTINGS, tmp_path, {}).finished
+    assert (tmp_path / NORMALISATION).read_bytes() == kept
+
+
+def test_validation_looks_at_the_same_parts_of_any_schedule(supervision, tmp_path):
+    data, words = supervision
+    settings = replace(
+        SETTINGS, diffusion_steps=30, samples=(), engine=replace(SETTINGS.engine, validate_every=4)
+    )
+    fit(data, words, settings, tmp_path, {}, validation=data)
+    looked = {name for row in log(tmp_path) for name in row if name.startswith("validation/")}
+    assert looked == {f"validation/{level}" for level in (3, 9, 18, 27, "teacher")}
 
 
 def test_samples_are_drawn_with_each_validation(supervision, tmp_path):

@@ -61,6 +61,15 @@ def test_the_pieces_are_a_tar_archive(run, tmp_path):
     assert contents(tmp_path / "out") == needed(run)
 
 
+def test_links_of_a_run_travel_as_what_they_link_to(run, tmp_path):
+    whole = needed(run)
+    (run / "link.pt").symlink_to(run / "state.pt")
+    (run / "hard.pt").hardlink_to(run / "state.pt")
+    split(run, tmp_path / "pieces", 70_000)
+    join(tmp_path / "pieces", tmp_path / "again")
+    assert contents(tmp_path / "again") == whole | dict.fromkeys(("link.pt", "hard.pt"), whole["state.pt"])
+
+
 def test_a_later_split_replaces_the_earlier_one_and_only_of_the_same_run(run, tmp_path):
     out = tmp_path / "pieces"
     split(run, out, 20_000)

@@ -153,6 +153,14 @@ def resolved(config: Any) -> dict[str, Any]:
     return dict(msgspec.to_builtins(dataclasses.asdict(config)))
 
 
+def lasting(config: Any) -> dict[str, Any]:
+    """The :func:`resolved` configuration as it is stored: a time limit holds for one start only."""
+    values = resolved(config)
+    if "engine" in values:
+        values["engine"]["time_limit"] = 0.0
+    return values
+
+
 def store_config(config: Any, path: Path) -> None:
-    """Write the resolved configuration beside what it makes, as JSON, which :func:`load_config` reads, too."""
-    write_atomically(path, json.dumps(resolved(config), indent=1).encode())
+    """Write the configuration beside what it makes, as JSON, which :func:`load_config` reads, too."""
+    write_atomically(path, json.dumps(lasting(config), indent=1).encode())

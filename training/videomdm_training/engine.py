@@ -31,7 +31,7 @@ from .processes import apart, average_gradients, join
 Losses = dict[str, Tensor]
 StepLosses = Callable[[nn.Module, int, torch.Generator], Losses | Iterator[Losses]]
 ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
-PRECISIONS = ("bf16-mixed", "bf16-true", "32-true", "64-true")
+PRECISIONS = ("bf16-mixed", "32-true")
 SEED_BLOCK = 1_000_003
 STATE = "state.pt"
 LOG = "log.jsonl"
@@ -50,8 +50,9 @@ class EngineConfig:
     save_every:  steps between checkpoints; a crash loses no more.
     validate_every: steps between looks at held-out clips.
     time_limit:  seconds after which the run saves and stops, 0 for none.
-    compile:     "off"; "default" lets torch fuse the network's operations, which takes half a minute or more at the
-                 start; "reduce-overhead" records CUDA graphs besides.
+    compile:     "default" lets torch fuse the network's operations, which takes half a minute or more at the start.
+                 CUDA graphs are no choice: lengths change from batch to batch, and the parts of a step add up in
+                 gradients that a graph would overwrite.
     """
 
     steps: int = 20_000
@@ -70,7 +71,7 @@ class EngineConfig:
     log_every: int = 10
     validate_every: int = 1000
     time_limit: float = 0.0
-    compile: Literal["off", "default", "reduce-overhead"] = "off"
+    compile: Literal["off", "default"] = "off"
 
     def __post_init__(self) -> None:
         if min(self.steps, self.save_every, self.log_every, self.validate_every) < 1:
@@ -82,9 +83,9 @@ class EngineConfig:
             raise UserError(
                 "learning_rate, matrix_learning_rate and clip must be above 0.", "Change the configuration."
             )
-        if min(self.weight_decay, self.warmup, self.time_limit) < 0:
+        if min(self.weight_decay, self.warmup, self.time_limit, self.seed) < 0:
             raise UserError(
-                "weight_decay, warmup and time_limit must not be negative.", "Change the configuration."
+                "weight_decay, warmup, time_limit and seed must not be negative.", "Change the configuration."
             )
         if not 0 <= self.cooldown <= 1 or not 0 <= self.ema < 1:
             raise UserError("cooldown and ema must lie between 0 and 1.", "Change the configuration.")
@@ -107,12 +108,12 @@ def pace(config: EngineConfig, step: int) -> float:
 def generator_for(seed: int, step: int, device: torch.device, rank: int = 0) -> torch.Generator:
     """The random numbers of one step; each of several processes has its own ``rank``.
 
-    The first million steps of a seed have numbers of their own; what is beyond, and further processes, start at a
-    hash, since a CPU's generator keeps 32 bits of its seed.
+    The first million steps of the first 4,000 seeds have numbers of their own; what is beyond, and further
+    processes, start at a hash, since a CPU's generator keeps 32 bits of its seed.
     """
     block, within = divmod(step, SEED_BLOCK)
     first = seed * SEED_BLOCK
-    if rank or block:
+    if rank or block or first >= 2**32:
         first = int(np.random.SeedSequence((seed, rank, block)).generate_state(1)[0])
     return torch.Generator(device).manual_seed(first + within)
 
@@ -142,8 +143,12 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read a training state (tensors and plain values only); UserError where it is damaged."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if not {"step", "network", "average", "optimisers"} <= state.keys():
+        if not {"step", "network", "average", "optimisers", "seconds"} <= state.keys():
             raise KeyError("incomplete")
+    except MemoryError:
+        raise
+    except OSError as error:
+        raise UserError(f"The training state {path} cannot be read ({error}).", "Check the file.") from error
     except Exception as error:
         # torch raises RuntimeError, UnpicklingError, EOFError, ... depending on where the file breaks
         raise UserError(
@@ -331,7 +336,7 @@ def trim_log(path: Path, step: int) -> None:
 
 
 def _log(file: Any, writer: Any, step: int, row: dict[str, float]) -> None:
-    file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in row.items()}}) + "\n")
+    file.write(json.dumps({"step": step, **{k: float(f"{v:.6g}") for k, v in row.items()}}) + "\n")
     file.flush()
     if writer is not None:
         for name, value in row.items():

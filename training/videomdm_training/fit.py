@@ -125,6 +125,11 @@ class FitConfig:
             raise UserError(
                 "loss.low_noise_steps must be fewer than diffusion_steps.", "Change the configuration."
             )
+        if self.loss.low_noise_steps % self.loss.buckets:
+            raise UserError(
+                "loss.buckets must divide loss.low_noise_steps.",
+                "Choose 16 steps in 4 buckets, for instance.",
+            )
         if FRAME_MULTIPLE % self.sizes.patch:
             raise UserError(
                 f"sizes.patch must divide {FRAME_MULTIPLE}, to which clips are cut.", "Choose 1, 2 or 4."
@@ -303,8 +308,9 @@ def fit(
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     source = "truth" if config.loss.supervision == "3d" else "teacher"
-    if (folder / engine.STATE).is_file():  # the weights belong to the numbers that the run began with
-        normalisation = Normalisation.load(folder / NORMALISATION)[0].to(fabric.device)
+    kept = folder / NORMALISATION
+    if (folder / engine.STATE).is_file() and kept.is_file():  # the weights belong to what the run began with
+        normalisation = Normalisation.load(kept)[0].to(fabric.device)
     else:
         normalisation = Normalisation.of(data.clips.frames[source])
     schedule = cosine(config.diffusion_steps).to(fabric.device)

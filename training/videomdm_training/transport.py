@@ -97,7 +97,7 @@ def split(run: Path, folder: Path, most: int) -> Manifest:
         for piece in before.pieces:
             (folder / piece.name).unlink(missing_ok=True)
     pieces = _Pieces(folder, run.resolve().name, most)
-    with tarfile.open(fileobj=pieces, mode="w|") as archive:
+    with tarfile.open(fileobj=pieces, mode="w|", dereference=True) as archive:
         for path in files:
             archive.add(path, path.relative_to(run).as_posix(), recursive=False)
     manifest = Manifest(VERSION, pieces.name, pieces.finish())

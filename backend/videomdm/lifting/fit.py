@@ -32,7 +32,7 @@ from ..motion.skeleton import CONTACT_JOINTS, JOINT_COUNT, JOINT_NAMES, MIRROR, 
 from .descent import minimise
 from .footage import Footage
 
-STAGES, ITERATIONS = 3, 20  # resting feet are found anew at the beginning of each stage
+STAGES = 3  # resting feet are found anew at the beginning of each
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class FitConfig:
     proportions:  of a bone's length, as a part of it.
     slide:        of a resting foot between two frames; height: of its height above the floor.
     gravity:      of the expected direction of gravity, radians.
+    iterations:   of the minimiser in each stage.
     """
 
     observed: float = 0.012
@@ -59,6 +60,7 @@ class FitConfig:
     slide: float = 0.012
     height: float = 0.02
     gravity: float = 0.03
+    iterations: int = 20
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -270,7 +272,7 @@ def fit_bodies(
         for number in range(STAGES):
             if number:
                 terms.find_resting_feet(x)
-            x = minimise(terms, x, ITERATIONS)
+            x = minimise(terms, x, config.iterations)
             if stage is not None:
                 stage((number + 1) / STAGES, body.at(x))
         return body.at(x)

@@ -52,6 +52,9 @@ def test_a_table_is_trained_stopped_and_gone_on_with(train: Train, pack_file, li
     before = (folder / "all" / "state.pt").read_bytes()
     again = train(*words, "--only", "all", settings=SMALL)
     assert "finished" in again.output and (folder / "all" / "state.pt").read_bytes() == before
+    table.write_text(TABLE.replace("loss.depth=none", "loss.depth=mean"))
+    changed = train(*words, settings=SMALL, status=2).output
+    assert "no_depth is finished, with other settings" in changed.replace("\n", " ")
     assert "no run" in train(*words, "--only", "nothing", settings=SMALL, status=2).output
 
 

@@ -63,19 +63,18 @@ def ablate(
         raise UserError(f"The table has no run {', '.join(unknown)}.", f"It has: {', '.join(table.runs)}.")
     names = table.with_starts(only)
     settings = {name: (*table.settings(name), *overrides) for name in names}
-    engines = {name: load_config(FitConfig, config, settings[name]).engine for name in names}
-    steps = {name: engine.steps for name, engine in engines.items()}
-    fabric = fabric_for(engines[names[0]])  # its processes go from run to run together
+    configs = {name: load_config(FitConfig, config, settings[name]) for name in names}
+    fabric = fabric_for(configs[names[0]].engine)  # its processes go from run to run together
     deadline = time.monotonic() + time_limit if time_limit else None
     for name in names:
-        if is_finished(folder / name, steps[name]):
+        if is_finished(folder / name, configs[name]):
             continue
         left = 0.0 if deadline is None else deadline - time.monotonic()
         if deadline is not None and fabric.broadcast(left <= 0):
             break
         if name in table.starts:
             start = table.starts[name]
-            if not is_finished(folder / start, steps[start]):
+            if not is_finished(folder / start, configs[start]):
                 break
             if fabric.global_rank == 0:
                 begin_with(folder / name, folder / start)
@@ -98,7 +97,7 @@ def ablate(
         write_atomically(folder / "ablation.md", text.encode())
     results = {name: outcome(folder / name) for name in names if (folder / name).is_dir()}
     click.echo(report(results))
-    open_runs = [name for name in names if not is_finished(folder / name, steps[name])]
+    open_runs = [name for name in names if not is_finished(folder / name, configs[name])]
     click.echo(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")
     others = [name for name in table.runs if not (folder / name).is_dir()]
     if not open_runs and not others:

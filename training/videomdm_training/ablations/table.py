@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 
 from videomdm.errors import UserError
+from videomdm.model.registry import CONFIG
 from videomdm.motion.clip import write_atomically
 
+from ..configuration import lasting, load_config
 from ..engine import LOG, STATE, load_state
-from ..fit import NORMALISATION
+from ..fit import NORMALISATION, FitConfig
 
 METHOD = Path(__file__).with_name("method.toml")
 
@@ -90,9 +92,17 @@ def outcome(folder: Path) -> dict[str, float]:
     return found
 
 
-def is_finished(folder: Path, steps: int) -> bool:
-    """Whether a run came to its end."""
-    return (folder / STATE).is_file() and int(load_state(folder / STATE)["step"]) >= steps
+def is_finished(folder: Path, config: FitConfig) -> bool:
+    """Whether a run of ``config`` came to its end; UserError where the finished one is of other settings."""
+    if not (folder / STATE).is_file() or int(load_state(folder / STATE)["step"]) < config.engine.steps:
+        return False
+    before = load_config(FitConfig, folder / CONFIG)
+    if lasting(before) != lasting(config):
+        raise UserError(
+            f"The run in {folder} is finished, with other settings than the table gives it now.",
+            "Choose another folder, or move that run away.",
+        )
+    return True
 
 
 def report(results: Mapping[str, Mapping[str, float]]) -> str:

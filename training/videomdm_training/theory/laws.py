@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.special import ive
 from torch import Tensor
 
 from videomdm.camera import Camera, orbit, project
@@ -44,9 +45,7 @@ def axis_weights(pitch: Tensor, azimuth_harmonics: tuple[float, float] = (0.0, 0
 
 def concentrated_harmonic(concentration: float) -> float:
     """E[cos 2a] of azimuths with the von Mises density exp(k cos a): I2(k) / I0(k)."""
-    angle = torch.linspace(0, math.pi, 2001, dtype=torch.float64)
-    density = (concentration * (angle.cos() - 1)).exp()
-    return float((density * (2 * angle).cos()).sum() / density.sum())
+    return float(ive(2, concentration) / ive(0, concentration))
 
 
 def poses(count: int, generator: torch.Generator) -> Tensor:
