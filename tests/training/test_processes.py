@@ -66,7 +66,7 @@ def test_processes_train_one_network_on_their_own_batches(tmp_path, repository):
 
 def test_processes_make_the_base_model_together_in_slices(pack_file, train, tmp_path, repository):
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
-    words = ("videomdm.cli", "train", "base", pack_file, "-o", tmp_path, *settings)
+    words = ("videomdm.cli", "train", "base", pack_file, "-o", tmp_path, "--commercial", *settings)
     assert "run the same command" in torchrun(repository, *words, "--time-limit", 0.001)
     assert not (tmp_path / "model").exists()
     torchrun(repository, *words)

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from videomdm.errors import UserError
 from videomdm.motion.files import replacing, write_atomically
 
+from .memory import give_back
 from .optimiser import OptimiserName, optimisers_for
 from .processes import apart, average_gradients, join
 
@@ -278,6 +279,7 @@ def run(
                         _show(writer, step, picture(network, step))
             if step % config.save_every == 0:
                 save(step)
+                give_back()
             if config.time_limit and fabric.broadcast(time.monotonic() - started > config.time_limit):
                 break
     save(step)
