@@ -10,8 +10,8 @@ import sys
 def give_back() -> None:
     """Let the C library return what it holds free to the system; does nothing where it is not glibc.
 
-    Batches have many lengths, so their tensors leave holes of many sizes in the heap.  glibc gives back the heap's
-    end only: over hours a training would hold half as much again as it uses.
+    Batches have many lengths, so their tensors leave holes of many sizes in the heap.  By itself glibc gives back the
+    heap's end only, and a training grows from hour to hour.
     """
     if sys.platform != "linux":
         return
