@@ -23,6 +23,7 @@ def test_what_was_not_measured_does_not_count():
     rows = [{"speed": 1.0, "foot_skate": float("nan")}, {"speed": 2.0}, {"jerk": float("nan")}]
     assert summarise(rows) == {"speed": Figure(1.5, pytest.approx(12.706 * 0.5, rel=1e-4), 2)}
     assert summarise([]) == {}
+    assert summarise([{"speed": 0.205}] * 5) == {"speed": Figure(pytest.approx(0.205), 0.0, 5)}
     assert summarise([{"speed": 4.0}]) == {"speed": Figure(4.0, 0.0, 1)}
 
 

@@ -125,7 +125,7 @@ def summarise(rows: Sequence[Mapping[str, float]], together: int = 1) -> dict[st
 
 def _half_interval(values: np.ndarray) -> float:
     """Half the width of the 95 % interval of the mean of independent ``values``."""
-    if len(values) < 2:
+    if len(values) < 2 or np.ptp(values) == 0:  # the rounding of their mean is no spread
         return 0.0
     return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
 
