@@ -30,19 +30,11 @@ from videomdm.motion import cmu as skeleton_map
 from videomdm.motion.clip import FPS, write_atomically
 
 from .datasets import cmu
-from .datasets.formats import FORMATS, detect, prepare_set
+from .datasets.formats import FORMATS, HEEDED, detect, prepare_set
 from .datasets.pack import Pack, Segment
 from .datasets.report import Report
 from .datasets.takes import Options
 
-# the options that each format heeds, beside -o, --format and --report
-_HEEDED = {
-    "cmu": ("jobs",),
-    "humanml3d": ("teacher_part",),
-    "fit3d": ("caption", "teacher_part"),
-    "amass": ("captions", "body_models", "caption", "teacher_part"),
-    "points2d": ("captions", "caption"),
-}
 _AHEAD = 8  # takes read ahead for each worker
 _MOST_JOBS = 61 if sys.platform == "win32" else 256  # so many processes Windows can wait for
 
@@ -126,9 +118,9 @@ def prepare(
 
 def _refuse_unheeded(context: click.Context, kind: str) -> None:
     """UserError where an option was given that says nothing to the data set."""
-    heeded = {name for names in _HEEDED.values() for name in names}
+    heeded = {name for names in HEEDED.values() for name in names}
     given = {name for name in heeded if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if unheeded := sorted(given - set(_HEEDED[kind])):
+    if unheeded := sorted(given - set(HEEDED[kind])):
         options = ", ".join("--" + name.replace("_", "-") for name in unheeded)
         raise UserError(f"A data set of the format {kind} does not heed {options}.", "Leave that out.")
 

@@ -25,7 +25,15 @@ READERS: dict[str, tuple[Callable[[Path], bool], Reader, dict[str, str]]] = {
     "fit3d": (fit3d.found, fit3d.read, fit3d.NOTES),
     "amass": (amass.found, amass.read, amass.NOTES),
 }
-FORMATS = ("cmu", *READERS, "points2d")
+# the options of `prepare` that each format heeds, beside -o, --format and --report
+HEEDED = {
+    "cmu": ("jobs",),
+    "humanml3d": ("teacher_part",),
+    "fit3d": ("caption", "teacher_part"),
+    "amass": ("captions", "body_models", "caption", "teacher_part"),
+    "points2d": ("captions", "caption"),
+}
+FORMATS = tuple(HEEDED)
 
 
 def detect(source: Path) -> str:
