@@ -12,7 +12,7 @@ from videomdm.model.text import text_encoder
 
 from .. import engine
 from ..captions import CaptionTable
-from ..datasets.footage import CAPTIONS, is_footage, read_footage
+from ..datasets.footage import CAPTIONS, FootageClip, is_footage, read_footage
 from ..datasets.left_out import LeftOut
 from ..teacher.footage import folder_supervision, to_train_on
 from ..teacher.supervision import Supervision, build_supervision
@@ -44,8 +44,10 @@ def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
     Footage supervises in 2D; clips beside it then do, too.  What captions.csv holds out is not taken.
     """
     clips = read_clips(folder)
-    seen = to_train_on(folder, read_footage(folder)) if is_footage(folder) else []
-    if not seen:
+    seen: list[FootageClip] = []
+    if is_footage(folder):
+        seen = to_train_on(folder, read_footage(folder))
+    else:
         left_out = LeftOut()
         for file in sorted(folder.glob("*.json")):
             left_out.add(str(file), f"it has no caption: write {file.stem}.txt, or {CAPTIONS}")
