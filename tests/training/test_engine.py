@@ -270,9 +270,14 @@ def test_devices_and_precisions_that_there_are_not_are_refused_with_those_that_t
 
 def test_steps_seeds_and_processes_have_random_numbers_of_their_own():
     cpu = torch.device("cpu")
-    asked = [(seed, step, rank) for seed in (0, 1, 7) for step in (0, 1, 1_000_003, 2**31) for rank in (0, 1)]
+    asked = [
+        (seed, step, rank) for seed in (0, 1, 7, 4295) for step in (0, 1, 1_000_003, 2**31) for rank in (0, 1)
+    ]
     drawn = {int(torch.randint(2**62, (), generator=engine.generator_for(*a[:2], cpu, a[2]))) for a in asked}
     assert len(drawn) == len(asked)
+    # 32 bits of a product would begin seed 4295 in the middle of seed 0
+    late = engine.generator_for(4295, 0, cpu).initial_seed() % 2**32
+    assert late != engine.generator_for(0, 4295 * 1_000_003 - 2**32, cpu).initial_seed()
 
 
 def test_a_picture_of_the_averaged_weights_goes_to_tensorboard(tmp_path):

@@ -38,6 +38,16 @@ def step(held: list, optimiser: torch.optim.Optimizer, number: int) -> None:
     optimiser.step()
 
 
+def moves(ours: tuple, theirs: tuple) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """How far three steps take each of our matrices, and of theirs."""
+    before = [weight.detach().clone() for weight in ours[0]]
+    for number in range(3):
+        step(*ours, number)
+        step(*theirs, number)
+    both = zip(before, ours[0], theirs[0], strict=True)
+    return [(one.detach() - old, other.detach() - old) for old, one, other in both]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_singular_values_come_out_even_between_the_directions_of_the_matrix(shape):
     given = matrix(shape, decay=4.0)
@@ -57,13 +67,7 @@ def test_small_singular_values_rise_as_steeply_as_in_torchs_iterations():
 
 
 def test_an_update_is_torchs_and_weights_decay_alike():
-    (ours, fast), (theirs, plain) = weights(Muon), torchs()
-    before = [weight.detach().clone() for weight in ours]
-    for number in range(3):
-        step(ours, fast, number)
-        step(theirs, plain, number)
-    for old, one, other in zip(before, ours, theirs, strict=True):
-        moved, wanted = (w.detach() - old for w in (one, other))
+    for moved, wanted in moves(weights(Muon), torchs()):
         assert torch.cosine_similarity(moved.flatten(), wanted.flatten(), 0) > 0.97
         assert moved.norm() / wanted.norm() == pytest.approx(1.0, abs=0.06)
 
@@ -74,13 +78,9 @@ def test_matrices_of_one_shape_take_torchs_iterations_together(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SHAPES", shapes)
     monkeypatch.setattr(muon, "_move_each", muon._move_together)
     (ours, together), (theirs, plain) = weights(Muon), torchs()
-    before = [weight.detach().clone() for weight in ours]
-    for number in range(3):
-        step(ours, together, number)
-        step(theirs, plain, number)
-    for old, one, other in zip(before, ours, theirs, strict=True):
-        moved, wanted = (w.detach() - old for w in (one, other))
+    for moved, wanted in moves((ours, together), (theirs, plain)):
         assert (moved - wanted).norm() / wanted.norm() < 0.02  # bfloat16's roundings
+    for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(together.state[one]["momentum_buffer"], plain.state[other]["momentum_buffer"])
 
 
