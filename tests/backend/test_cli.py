@@ -136,11 +136,23 @@ def test_generate_with_a_server_of_its_own(videomdm: Run, tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == "out/walk.npz\n"
-    assert "denoising 3/5:  60%" in done.stderr
     motion = Motion.load(tmp_path / "out" / "walk.npz")
     assert (len(motion), motion.caption, motion.provenance["seed"]) == (40, "he walks slowly", 3)
     assert not (tmp_path / "data" / "connection.json").exists()
     assert (tmp_path / "data" / "library" / "index.sqlite").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_generate_shows_its_steps_on_a_terminal(
+    walker_environment: Callable[[Path], dict[str, str]], tmp_path: Path
+) -> None:
+    from tests.backend.terminal import run_on_terminal
+
+    asked = ["he walks slowly", "--model", "stroller", "--seconds", "2", "--steps", "5", "-o", "x.npz"]
+    command = [*COMMAND, "generate", *asked]
+    done = run_on_terminal(command, cwd=tmp_path, env=walker_environment(tmp_path), timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, "x.npz\n"), done.stderr
+    assert "denoising 3/5:  60%" in done.stderr
 
 
 def test_generate_uses_the_running_server(videomdm: Run, backend: Backend, tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from videomdm.errors import UserError
 from videomdm.motion.files import replacing, write_atomically
+from videomdm.progress import progress_bar
 
 from .memory import give_back
 from .optimiser import OptimiserName, optimisers_for
@@ -248,7 +248,9 @@ def run(
     step = first
     with (
         open(folder / LOG if leader else os.devnull, "a", encoding="utf-8") as log,
-        tqdm(total=config.steps, initial=first, unit="step", smoothing=0.02, disable=not leader) as bar,
+        progress_bar(
+            total=config.steps, initial=first, unit="step", smoothing=0.02, disable=not leader
+        ) as bar,
     ):
         while step < config.steps:
             model.train()

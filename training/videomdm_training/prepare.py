@@ -22,12 +22,12 @@ from zipfile import BadZipFile
 import click
 import numpy as np
 from click.core import ParameterSource
-from tqdm import tqdm
 
 from videomdm.errors import UserError
 from videomdm.motion import body, bvh, resample, rotations
 from videomdm.motion import cmu as skeleton_map
 from videomdm.motion.clip import FPS, write_atomically
+from videomdm.progress import progress_bar
 
 from .datasets import cmu
 from .datasets.formats import FORMATS, HEEDED, detect, prepare_set
@@ -164,7 +164,7 @@ def _convert_all(
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
     pending: set[Future[tuple[str, str, bool]]] = set()
     try:
-        with tqdm(total=len(wanted), unit="take", desc="Converting", disable=None) as bar:
+        with progress_bar(total=len(wanted), unit="take", desc="Converting") as bar:
             for name, text in _read_checked(source, wanted, report):
                 pending.add(pool.submit(_convert_one, name, text, work, edition))
                 if len(pending) >= jobs * _AHEAD:

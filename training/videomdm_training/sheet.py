@@ -123,13 +123,13 @@ def _draw_path(axes: Any, motion: Motion) -> None:
 
 def make_sheet(model: str, prompts: Sequence[str], path: Path, seconds: float, seed: int) -> Path:
     """Let a model (name or folder) make each prompt once and draw them all."""
-    from tqdm import tqdm
 
     from videomdm.pipeline import Pipeline, TextRequest
+    from videomdm.progress import progress_bar
 
     pipeline = Pipeline.load(model)
     motions = [
         pipeline.generate(TextRequest(prompt, seconds, seed))[0]
-        for prompt in tqdm(prompts or PROMPTS, desc="motions", leave=False)
+        for prompt in progress_bar(prompts or PROMPTS, desc="motions", leave=False)
     ]
     return draw_sheet(motions, path, f"{pipeline.info.name}, seed {seed}")

@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 from .. import protocol
 from ..client import Client, Event, State, StateChanged
 from ..connection import data_folder
 from ..errors import UserError
 from ..motion.clip import Motion
+from ..progress import progress_bar
 from .options import Backend
 
 FIND_SECONDS = 3.0
@@ -43,7 +42,7 @@ def model_name(model: str) -> str:
 
 def run(client: Client, job: protocol.Job) -> list[Motion]:
     """Have a job done under a progress bar.  Ctrl-C cancels it."""
-    with progress_bar(job.steps) as show:
+    with job_bar(job.steps) as show:
         return client.generate(job, on_event=show)
 
 
@@ -70,9 +69,9 @@ def private_server(model: str, library: Path, pipeline: str) -> Iterator[Client]
 
 
 @contextlib.contextmanager
-def progress_bar(steps: int) -> Iterator[Callable[[Event], None]]:
+def job_bar(steps: int) -> Iterator[Callable[[Event], None]]:
     """A bar of denoising steps on stderr, and the function that moves it."""
-    with tqdm(total=steps, unit="step", leave=False) as bar:
+    with progress_bar(total=steps, unit="step", leave=False) as bar:
 
         def show(event: Event) -> None:
             if isinstance(event, protocol.Progress):

@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import UserError
+from ..progress import progress_bar
 from .layout import DETECTORS, to_canonical
 from .people import People
 from .video import Video
@@ -61,7 +61,7 @@ def detect_people(video: Video, most_people: int = MOST_PEOPLE, progress: bool =
     info = video.info
     frames: list[np.ndarray] = []
     with _landmarker(most_people) as (mediapipe, landmarker):
-        bar = tqdm(video, total=info.frames, unit="frame", desc="Detecting", disable=not progress)
+        bar = progress_bar(video, total=info.frames, unit="frame", desc="Detecting", disable=not progress)
         for index, image in enumerate(bar):
             picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
             # The networks' messages come with the first frame and with the first person.

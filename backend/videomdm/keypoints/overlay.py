@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import UserError
+from ..progress import progress_bar
 from . import layout
 from .keypoints import Keypoints
 from .video import Video
@@ -58,7 +58,7 @@ def write_overlay(
 ) -> None:
     """Write an MP4 of the video, read at the keypoints' own frames, with their skeleton drawn on it."""
     info = video.info
-    bar = tqdm(video, total=len(keypoints), unit="frame", desc="Drawing", disable=not progress)
+    bar = progress_bar(video, total=len(keypoints), unit="frame", desc="Drawing", disable=not progress)
     with VideoWriter(path, info.fps, info.width, info.height) as writer:
         for image, points, confidence in zip(bar, keypoints.points, keypoints.confidence, strict=False):
             writer.write(draw(image, points, confidence))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from videomdm.errors import UserError
+from videomdm.progress import progress_bar
 
 from . import amass, fit3d, footage, humanml3d, points2d
 from .left_out import LeftOut
@@ -73,7 +73,7 @@ def prepare_set(kind: str, source: Path, out: Path, options: Options) -> Report:
 def _pack(kind: str, source: Path, out: Path, options: Options, left_out: LeftOut, report: Report) -> None:
     _, read, notes = READERS[kind]
     positions, segments, cameras = {}, [], {}
-    for take in tqdm(read(source, options, left_out), unit="take", desc=kind, disable=None):
+    for take in progress_bar(read(source, options, left_out), unit="take", desc=kind):
         if not take.segments:
             left_out.add(take.name, "it has no captioned stretch of a second")
             continue

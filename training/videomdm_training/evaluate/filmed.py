@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from tqdm import tqdm
+
+from videomdm.progress import progress_bar
 
 from ..clips import Batch
 from ..datasets.pack import Pack, Segment
@@ -32,7 +33,7 @@ def seen_clips(
     camera, detector = camera or CameraConfig(), detector or DetectorConfig()
     clips = position_clips(data, segments, device)
     generator = torch.Generator(device).manual_seed(seed)
-    with tqdm(total=len(clips), desc=words, unit="clip") as bar:
+    with progress_bar(total=len(clips), desc=words, unit="clip") as bar:
         for index in clips.order.split(BATCH):
             batch = clips.batch(index)
             positions = batch.frames["positions"]

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from videomdm.errors import UserError
 from videomdm.model.text import text_encoder
+from videomdm.progress import progress_bar
 
 from .. import engine
 from ..captions import CaptionTable
@@ -112,7 +112,7 @@ def contrastive_loss(motions: Tensor, texts: Tensor, same: Tensor, temperature: 
 
 def feature_clips(sources: Sequence[SourceClip], device: torch.device) -> tuple[Clips, Tensor]:
     """Clips with frames "features" (F, 263) float16, and their caption ids (M, K), repeated to K."""
-    with tqdm(total=len(sources), desc="features", unit="clip") as bar:
+    with progress_bar(total=len(sources), desc="features", unit="clip") as bar:
         frames = [f.half() for f in features_of([s.positions.numpy() for s in sources], device, bar.update)]
     width = max(len(s.captions) for s in sources)
     ids = [[s.captions[i % len(s.captions)] for i in range(width)] for s in sources]

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
 from videomdm.errors import UserError
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
+from videomdm.progress import progress_bar
 
 from ..baselines.flat import FlatPrior
 from ..datasets.pack import Pack, Segment
@@ -97,7 +97,7 @@ def words_section(
         ),
     }
     total = len(models) * settings.replications * len(segments)
-    with tqdm(total=total, desc="words to motion", unit="clip") as bar:
+    with progress_bar(total=total, desc="words to motion", unit="clip") as bar:
         for name, model in models.items():
             sampler = sampler_for(model, real.captions, settings.sampling)
             columns[name] = _model(sampler, real, evaluator, settings, bar.update)

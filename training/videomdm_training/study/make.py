@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from videomdm.errors import UserError
 from videomdm.motion.clip import FPS, write_atomically
 from videomdm.pipeline import Pipeline
+from videomdm.progress import progress_bar
 
 from ..datasets.pack import Pack, Segment
 from ..evaluate.sampling import ModelSampler, SamplingSettings
@@ -120,5 +120,5 @@ def _recorded(tasks: Sequence[_Task]) -> list[np.ndarray]:
 
 def _made(pipeline: Pipeline, tasks: Sequence[_Task], seed: int) -> list[np.ndarray]:
     sampler = ModelSampler(pipeline, [task.caption for task in tasks], SamplingSettings())
-    with tqdm(total=len(tasks), desc=pipeline.info.name, unit="clip") as bar:
+    with progress_bar(total=len(tasks), desc=pipeline.info.name, unit="clip") as bar:
         return sampler([t.caption for t in tasks], [t.frames for t in tasks], seed, bar.update)

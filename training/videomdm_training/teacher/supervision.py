@@ -13,7 +13,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.camera import Camera, seen_from, to_world
 from videomdm.camera_fit import fit_cameras
@@ -24,6 +23,7 @@ from videomdm.model.lifter import Lifted, Lifter
 from videomdm.model.lifter import to_world as level_world
 from videomdm.motion.representation import decode, encode, start
 from videomdm.motion.skeleton import CONTACT_JOINTS
+from videomdm.progress import progress_bar
 
 from ..clips import FRAME_MULTIPLE, Clips, hold_after_end
 from ..views import CameraConfig, DetectorConfig, View, observe, perturb_cameras, sample_cameras
@@ -220,7 +220,7 @@ def build_supervision(
     errors = torch.Generator(device).manual_seed(ERROR_SEED + seed)
     lifter = lifter.to(device).eval()
     made = Collector(device)
-    for chunk in tqdm(list(_batches(sources, batch)), desc="teacher", unit="batch"):
+    for chunk in progress_bar(list(_batches(sources, batch)), desc="teacher", unit="batch"):
         positions, mask, count = _padded(chunk, device)
         real = encode(positions)
         canonical = decode(real)  # at the origin, facing +Z, as every prediction will be
