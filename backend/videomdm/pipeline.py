@@ -23,7 +23,7 @@ from .model.adapter import load_denoiser
 from .model.checkpoint import load_model
 from .model.denoiser import Denoiser
 from .model.lifter import Lifter
-from .model.registry import ModelInfo, available_models, base_of, find_model, model_info
+from .model.registry import LIFTER, ModelInfo, available_models, base_of, find_model, model_info
 from .model.text import text_encoder
 from .motion.clip import FPS, Motion
 from .motion.representation import CONTACTS, POSITIONS, ROOT_HEIGHT, decode
@@ -136,7 +136,7 @@ class Pipeline:
             )
         assert isinstance(file.network, Denoiser)
         lifter = None
-        lifter_file = base_of(folder) / "lifter.safetensors"
+        lifter_file = base_of(folder) / LIFTER
         if lifter_file.is_file():
             network = load_model(lifter_file, Lifter, where).network
             assert isinstance(network, Lifter)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -218,6 +219,47 @@ def test_validation_sees_the_average_and_leaves_the_run_as_it_was(straight, tmp_
     assert {"step": 15, "validation/x": 15.0} in rows(tmp_path)
     reference = engine.load_state(straight / engine.STATE)
     assert all(torch.equal(v, state["network"][k]) for k, v in reference["network"].items())
+
+
+def test_the_last_step_is_logged_and_validated_whatever_the_steps(tmp_path):
+    config = replace(CONFIG, steps=7, log_every=5, validate_every=5)
+    run(tmp_path, config, validate=lambda model, step: {"validation/x": float(step)})
+    assert [row["step"] for row in rows(tmp_path)] == [5, 5, 7, 7]
+    assert rows(tmp_path)[-1] == {"step": 7, "validation/x": 7.0}
+
+
+def test_a_run_that_has_diverged_ends_with_a_sentence_and_keeps_its_last_state(tmp_path):
+    def lost(model, step, generator):
+        return {
+            name: value * (math.nan if step >= 12 else 1.0)
+            for name, value in losses(model, step, generator).items()
+        }
+
+    config = replace(CONFIG, steps=60, save_every=10, log_every=1)
+    with pytest.raises(UserError, match=r"20 steps in a row, up to step 32.*diverged"):
+        run(tmp_path, config, lost)
+    state = engine.load_state(tmp_path / engine.STATE)
+    assert state["step"] == engine.last_step(tmp_path) == 30
+    assert all(bool(weight.isfinite().all()) for weight in state["network"].values())
+    assert [row.get("lost", 0.0) for row in rows(tmp_path)][10:14] == [0.0, 0.0, 1.0, 2.0]
+    assert "NaN" not in (tmp_path / "log.jsonl").read_text()
+
+
+def test_a_run_in_which_no_step_could_be_used_leaves_nothing(tmp_path):
+    def lost(model, step, generator):
+        return {"loss": losses(model, step, generator)["loss"] * math.inf}
+
+    with pytest.raises(UserError, match="diverged"):
+        run(tmp_path, replace(CONFIG, steps=3), lost)
+    assert not (tmp_path / engine.STATE).exists()
+
+
+def test_a_few_steps_that_cannot_be_used_are_passed_over(tmp_path):
+    def now_and_then(model, step, generator):
+        loss = losses(model, step, generator)["loss"]
+        return {"loss": loss * math.nan if step % 3 == 0 else loss}
+
+    assert run(tmp_path, CONFIG, now_and_then).finished
 
 
 def test_losses_in_parts_add_up_and_each_is_differentiated_before_the_next_is_made(tmp_path):

@@ -31,6 +31,7 @@ def unfinished(run_folder, tmp_path):
 def test_the_exported_model_is_the_one_that_the_run_writes(train: Train, unfinished, run_folder, tmp_path):
     result = train("export", unfinished, "-o", tmp_path / "model")
     assert "step 60" in result.output
+    assert (tmp_path / "model" / "config.json").read_bytes() == (run_folder / "config.json").read_bytes()
     ours, theirs = (
         load_model(f / "denoiser.safetensors", Denoiser) for f in (tmp_path / "model", run_folder)
     )
@@ -41,6 +42,24 @@ def test_the_exported_model_is_the_one_that_the_run_writes(train: Train, unfinis
     )
     assert np.array_equal(exported.positions, own.positions)
     assert Pipeline.load(str(tmp_path / "model"), "cpu").lifter is not None
+
+
+def test_the_card_says_what_the_model_is_until_somebody_writes_another(train: Train, unfinished, tmp_path):
+    words, card = ("export", unfinished, "-o", tmp_path / "model"), tmp_path / "model" / "CARD.md"
+    train(*words)
+    text = card.read_text()
+    assert "CC0-1.0; commercial use is permitted" in text and "made by formula" in text
+    assert (
+        "step 60 of 60" in text
+        and "2D keypoints, with a lifted teacher" in text
+        and "measured | not yet" in text
+    )
+    card.write_text(text.replace("step 60", "step 6"))
+    train(*words)
+    assert card.read_text() == text
+    card.write_text("# Ours")
+    train(*words)
+    assert card.read_text() == "# Ours"
 
 
 def test_another_lifter_may_be_given(train: Train, unfinished, lifter_file, tmp_path):
@@ -54,7 +73,7 @@ def test_another_lifter_may_be_given(train: Train, unfinished, lifter_file, tmp_
     ("name", "words"),
     [
         ("state.pt", "no saved state"),
-        (NORMALISATION, "normalisation"),
+        (NORMALISATION, "not a run of `videomdm train fit`"),
         ("config.json", "configuration"),
     ],
 )

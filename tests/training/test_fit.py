@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ pytest.importorskip("lightning")
 
 from videomdm.diffusion.schedule import cosine  # noqa: E402 (after the skip)
 from videomdm.errors import UserError  # noqa: E402
-from videomdm.model.checkpoint import load_model  # noqa: E402
+from videomdm.model.checkpoint import load_model, save_model  # noqa: E402
 from videomdm.model.denoiser import Denoiser, DenoiserConfig  # noqa: E402
 from videomdm.model.lifter import Lifter  # noqa: E402
 from videomdm.model.text import text_encoder  # noqa: E402
@@ -241,22 +242,41 @@ def test_the_command_stops_at_its_time_limit_and_goes_on(train: Train, pack_file
     words = ("fit", pack_file, "-o", tmp_path / "run", "--lifter", lifter_file, "--role", "prior")
     settings = (*SMALL, "engine.steps=6", "views=1", "mirror=false")
     result = train(*words, "--time-limit", "0.000001", settings=settings)
-    assert "stopped" in result.output and "after step 1," in result.output
+    assert "stopped" in result.output and "after step 1 of 6," in result.output
     assert (tmp_path / "run" / "denoiser.safetensors").is_file()
     result = train(*words, settings=settings)
     assert "finished after step 6" in result.output
-    assert [row["step"] for row in log(tmp_path / "run")] == [2, 4, 6]
+    assert [row["step"] for row in log(tmp_path / "run")] == [2, 4, 6, 6]  # and the validation
 
 
-def test_a_run_is_not_gone_on_with_by_another_network(train: Train, run_folder, pack_file, lifter_file):
+def test_a_run_is_not_gone_on_with_by_other_settings(train: Train, run_folder, pack_file, lifter_file):
     before = {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file()}
     words = ("fit", pack_file, "-o", run_folder, "--lifter", lifter_file)
     for wrong, told in (
         ("sizes.width=64", "sizes.width=32, not 64"),
         ("engine.optimiser=adamw", "not adamw"),
+        ("loss.depth=mean", "loss.depth=joint, not mean"),
+        ("batch=4", "batch=8, not 4"),
     ):
-        assert told in train(*words, settings=(*SMALL, wrong), status=2).output
+        settings = (*SMALL, "engine.steps=60", "loss.teacher_steps=30", "views=1", wrong)
+        assert told in train(*words, settings=settings, status=2).output
     assert {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file()} == before
+
+
+def test_a_run_gets_longer_and_keeps_its_lifter_and_what_it_was_told(
+    train: Train, run_folder, pack_file, lifter_file, tmp_path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    settings = (*SMALL, "engine.steps=62", "engine.cooldown=0.5", "loss.teacher_steps=30", "views=1")
+    other = tmp_path / "lifter.safetensors"
+    save_model(other, Lifter(load_model(lifter_file, Lifter).network.config), {})
+    words = ("fit", pack_file, "-o", folder, "--lifter")
+    assert "another lifter" in train(*words, other, settings=settings, status=2).output
+    assert (folder / "lifter.safetensors").read_bytes() == lifter_file.read_bytes()
+    assert "finished after step 62" in train(*words, lifter_file.parent, settings=settings).output
+    meta = load_model(folder / "denoiser.safetensors", Denoiser).meta
+    assert (meta["training_steps"], meta["licence"], meta["commercial"]) == (62, "CC0-1.0", True)
 
 
 def test_a_time_limit_counts_from_the_start_of_the_command():

@@ -20,6 +20,19 @@ from videomdm.model.registry import CONFIG
 from videomdm.motion.clip import write_atomically
 
 C = TypeVar("C")
+# What may change while a run goes on: how long it is, and what it looks like, is saved and runs on meanwhile.
+FREE = {
+    "samples",
+    "engine.steps",
+    "engine.cooldown",
+    "engine.time_limit",
+    "engine.save_every",
+    "engine.log_every",
+    "engine.validate_every",
+    "engine.accelerator",
+    "engine.precision",
+    "engine.compile",
+}
 
 
 def load_config(kind: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
@@ -84,13 +97,14 @@ def load_run_config(
 ) -> C:
     """The configuration of a run in ``folder``, of a class with an ``engine``.
 
-    ``time_limit`` in seconds counts unless it is 0.  UserError where a run with another network or optimiser lies in
-    ``folder``: before anything is made for it, or written there.
+    ``time_limit`` in seconds counts unless it is 0.  UserError where a run with other settings than ``FREE`` lies in
+    ``folder``: before anything is made for it, or written there.  A run of mixed settings could not be told from one
+    that had the last ones from the start.
     """
     settings: Any = load_config(kind, path, overrides)
     if time_limit:
         settings = replace(settings, engine=replace(settings.engine, time_limit=time_limit))
-    _refuse_other_network(folder, resolved(settings))
+    _refuse_other_settings(kind, folder, settings)
     return cast(C, settings)
 
 
@@ -103,19 +117,19 @@ def time_left(settings: C, begun: float) -> C:
     return cast(C, changed)
 
 
-def _refuse_other_network(folder: Path, settings: dict[str, Any]) -> None:
+def _refuse_other_settings(kind: type, folder: Path, settings: Any) -> None:
     from .engine import STATE
 
     if not (folder / STATE).is_file():
         return
     try:
-        before = _network(json.loads((folder / CONFIG).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        before = _by_full_name(resolved(load_config(kind, folder / CONFIG)))
+    except UserError:
         return  # not there, or damaged: the state tells whether it fits
     told = [
         f"{name}={before[name]}, not {value}"
-        for name, value in _network(settings).items()
-        if name in before and before[name] != value
+        for name, value in _by_full_name(resolved(settings)).items()
+        if name not in FREE and before.get(name) != value
     ]
     if told:
         raise UserError(
@@ -124,14 +138,13 @@ def _refuse_other_network(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _network(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without which a state cannot be gone on with, by their full names."""
-    sizes = {
-        f"{section}.{name}": value
-        for section in ("sizes", "adapter")
-        for name, value in settings.get(section, {}).items()
-    }
-    return sizes | {"engine.optimiser": settings["engine"]["optimiser"]}
+def _by_full_name(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """The values of all sections by names such as ``engine.steps``."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = isinstance(value, dict)
+        found |= _by_full_name(value, f"{section}{name}.") if inner else {f"{section}{name}": value}
+    return found
 
 
 def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:

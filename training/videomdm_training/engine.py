@@ -8,6 +8,7 @@ later takes the same steps as one that never stopped.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -35,6 +36,7 @@ ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 PRECISIONS = ("bf16-mixed", "32-true")
 SEED_BLOCK = 1_000_003
 STATE = "state.pt"
+LOST = 20  # steps in a row without finite gradients after which a run has diverged
 LOG = "log.jsonl"
 
 
@@ -140,10 +142,13 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """Read a training state (tensors and plain values only); UserError where it is damaged."""
+def load_state(path: Path, mapped: bool = False) -> dict[str, Any]:
+    """Read a training state (tensors and plain values only); UserError where it is damaged.
+
+    mapped: leave the tensors in the file until they are used, which must not be replaced meanwhile.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not {"step", "network", "average", "optimisers", "seconds"} <= state.keys():
             raise KeyError("incomplete")
     except MemoryError:
@@ -158,19 +163,27 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def last_step(folder: Path) -> int:
+    """The step of the state that a run in ``folder`` saved last; 0 where there is none."""
+    return int(load_state(folder / STATE, mapped=True)["step"]) if (folder / STATE).is_file() else 0
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the averaged network, steps done, whether it came to its end."""
+    """What a run left: the averaged network, the step and seconds it came to, whether that is its end, ``steps``."""
 
     network: nn.Module
     step: int
     finished: bool
     seconds: float
+    steps: int
 
     def said(self, path: Path) -> str:
         """A line for who ran it, about the weights in ``path``."""
-        state = "finished" if self.finished else "stopped; run the same command to go on"
-        return f"{state} after step {self.step}, {self.seconds:.0f} s of training; {path}"
+        if self.finished:
+            return f"finished after step {self.step}, {self.seconds:.0f} s of training; {path}"
+        where = f"stopped after step {self.step} of {self.steps}, {self.seconds:.0f} s of training"
+        return f"{where}; run the same command to go on"
 
 
 def run(
@@ -187,7 +200,11 @@ def run(
     ``losses`` returns the step's losses; the one called "loss" is minimised, all are logged to ``log.jsonl``
     and TensorBoard.  It may instead yield parts of them, which add up: each is differentiated before the next is
     made, so that only one part's graph takes memory at a time.  ``validate`` gives further numbers and ``picture`` a
-    PNG file for TensorBoard, from the averaged weights.  The returned network holds the averaged weights.
+    PNG file for TensorBoard, from the averaged weights, every ``validate_every`` steps and after the last.  The
+    returned network holds the averaged weights.
+
+    A step whose gradients are not finite changes nothing; UserError after ``LOST`` of them in a row, and where a run
+    consists of no others: then no state is saved over the last.
     """
     started = time.monotonic()
     first, before = 0, 0.0
@@ -245,7 +262,7 @@ def run(
 
     writer = _writer(folder, first) if leader else None
     rates = (config.learning_rate, config.matrix_learning_rate)[: len(optimisers)]
-    step = first
+    step, lost = first, 0
     with (
         open(folder / LOG if leader else os.devnull, "a", encoding="utf-8") as log,
         progress_bar(
@@ -264,16 +281,22 @@ def run(
             average_gradients(network, fabric)
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             if bool(torch.isfinite(norm)):
+                lost = 0
                 for optimiser in optimisers:
                     optimiser.step()
+            else:
+                lost += 1
             average.update(network, step)
             step += 1
             bar.update()
-            if step % config.log_every == 0:
+            if lost and lost in (LOST, config.steps):
+                raise _diverged(step, lost, last_step(folder))
+            if step % config.log_every == 0 or step == config.steps:
                 row = {k: float(v) for k, v in values.items()} | {"gradient": float(norm)}
                 bar.set_postfix({"loss": f"{row['loss']:.4f}"}, refresh=False)
+                row |= {"lost": float(lost)} if lost else {}
                 _log(log, writer, step, row | {"seconds": before + time.monotonic() - started})
-            if step % config.validate_every == 0 and (validate or picture):
+            if (step % config.validate_every == 0 or step == config.steps) and (validate or picture):
                 with _averaged(network, average):
                     if validate is not None:
                         _log(log, writer, step, validate(network, step))
@@ -289,7 +312,16 @@ def run(
     if writer is not None:
         writer.close()
     network.load_state_dict(average.weights)
-    return Outcome(network.eval(), step, step >= config.steps, before + time.monotonic() - started)
+    seconds = before + time.monotonic() - started
+    return Outcome(network.eval(), step, step >= config.steps, seconds, config.steps)
+
+
+def _diverged(step: int, lost: int, saved: int) -> UserError:
+    kept = f"The last checkpoint, of step {saved}, is as it was." if saved else "Nothing was saved."
+    return UserError(
+        f"The loss of {lost} steps in a row, up to step {step}, had no finite gradients: the training has diverged.",
+        f"Start again with a lower engine.learning_rate and engine.matrix_learning_rate.  {kept}",
+    )
 
 
 def _differentiate(losses: Losses | Iterator[Losses], fabric: Fabric) -> Losses:
@@ -340,6 +372,9 @@ def trim_log(path: Path, step: int) -> None:
 
 
 def _log(file: Any, writer: Any, step: int, row: dict[str, float]) -> None:
+    row = {name: value for name, value in row.items() if math.isfinite(value)}  # JSON has no other numbers
+    if not row:
+        return
     file.write(json.dumps({"step": step, **{k: float(f"{v:.6g}") for k, v in row.items()}}) + "\n")
     file.flush()
     if writer is not None:
@@ -364,6 +399,9 @@ def fabric_for(config: EngineConfig) -> Fabric:
             f"Training cannot run on {config.accelerator!r} with {config.precision!r}.",
             f"accelerator is one of {', '.join(ACCELERATORS)}; precision one of {', '.join(PRECISIONS)}.",
         )
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(
+        logging.WARNING
+    )  # or it tells its precision
     if config.accelerator in ("cuda", "gpu") and not torch.cuda.is_available():
         raise UserError("There is no GPU here that torch can use.", 'Set engine.accelerator to "auto".')
     world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from videomdm.errors import UserError
 from videomdm.model.checkpoint import load_model
 from videomdm.model.denoiser import Denoiser
 from videomdm.model.lifter import Lifter
+from videomdm.model.registry import CONFIG, DENOISER, LIFTER
 from videomdm.motion.clip import write_atomically
 
+from .card import write_card
+from .configuration import load_config, store_config
 from .engine import STATE, load_state
 from .fit import NORMALISATION, FitConfig, save_denoiser
 from .normalisation import Normalisation
 
 
 def export(run: Path, folder: Path, lifter: Path | None = None) -> int:
-    """Make ``folder`` a model of ``run``, which may be training meanwhile; returns the step of the weights.
+    """Make ``folder`` a model of ``run``, which may be training meanwhile, with its settings and a card.
 
+    Returns the step of the weights.
     ``lifter`` is a model file; by default the run's own.  UserError where the run has saved no state yet, or
     where something is damaged; then nothing is written.
     """
@@ -29,18 +31,25 @@ def export(run: Path, folder: Path, lifter: Path | None = None) -> int:
             f"The run {run} has no saved state.",
             "Give the folder of `videomdm train fit`, or wait for its first save.",
         )
-    lifter = lifter or run / "lifter.safetensors"
+    if not (run / NORMALISATION).is_file():
+        raise UserError(
+            f"{run} is not a run of `videomdm train fit`, or lacks its {NORMALISATION}.",
+            "Give the folder of such a run; in the folder of `videomdm train base` that is run/.",
+        )
+    lifter = lifter or run / LIFTER
     load_model(lifter, Lifter)
     normalisation, facts = Normalisation.load(run / NORMALISATION)
     state = load_state(run / STATE)
     try:
-        config = msgspec.json.decode((run / "config.json").read_bytes(), type=FitConfig)
+        config = load_config(FitConfig, run / CONFIG)
         network = Denoiser(config.sizes)
         network.load_state_dict(state["average"])
-    except (OSError, msgspec.DecodeError, RuntimeError) as error:
+    except (UserError, RuntimeError) as error:
         raise UserError(f"The configuration of {run} is not the one of its state.", "Train again.") from error
     step = int(state["step"])
-    facts = {**facts, "name": folder.name}
-    write_atomically(folder / "lifter.safetensors", lifter.read_bytes())
-    save_denoiser(folder / "denoiser.safetensors", network, normalisation, facts, step, state["seconds"])
+    facts = {**facts, "name": folder.resolve().name}
+    write_atomically(folder / LIFTER, lifter.read_bytes())
+    save_denoiser(folder / DENOISER, network, normalisation, facts, step, state["seconds"])
+    store_config(config, folder / CONFIG)
+    write_card(folder, facts, config, step, state["seconds"])
     return step

@@ -292,6 +292,14 @@ def save_denoiser(
     return save_model(path, network, meta, {"mean": normalisation.mean, "std": normalisation.std})
 
 
+def refuse_without_truth(data: Supervision, config: FitConfig) -> None:
+    """UserError where ``config`` asks for 3D supervision and ``data`` has none."""
+    if config.loss.supervision == "3d" and not data.has_truth:
+        raise UserError(
+            "Footage has no 3D to learn from.", 'Set loss.supervision to "2d", or train on motion capture.'
+        )
+
+
 def fit(
     data: Supervision,
     captions: CaptionTable,
@@ -301,10 +309,7 @@ def fit(
     validation: Supervision | None = None,
 ) -> engine.Outcome:
     """Train a denoiser; writes ``denoiser.safetensors`` with ``facts`` at every stop, averaged weights."""
-    if config.loss.supervision == "3d" and not data.has_truth:
-        raise UserError(
-            "Footage has no 3D to learn from.", 'Set loss.supervision to "2d", or train on motion capture.'
-        )
+    refuse_without_truth(data, config)
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     source = "truth" if config.loss.supervision == "3d" else "teacher"
@@ -322,7 +327,7 @@ def fit(
     def validate(network: nn.Module, _: int) -> dict[str, float]:
         if validation is None or not validation.has_truth:
             return {}
-        return denoising_errors(network, validation, captions, normalisation, schedule, config.batch)
+        return denoising_errors(network, validation, captions, normalisation, schedule)
 
     picture = Samples(config.samples, normalisation, schedule, folder) if config.samples else None
     outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate, picture)

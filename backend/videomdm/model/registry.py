@@ -27,7 +27,9 @@ MODEL_VERSION = 1
 KINDS = ("denoiser", "lifter", "adapter")
 DENOISER = "denoiser.safetensors"
 ADAPTER = "adapter.safetensors"
+LIFTER = "lifter.safetensors"
 CONFIG = "config.json"
+CARD = "CARD.md"
 SHIPPED = Path(__file__).parent / "weights"
 _ADVICE = "Fetch or train the model again, or choose another with --model."
 
@@ -153,7 +155,7 @@ def model_info(folder: Path, device: str = "") -> ModelInfo:
     if home != folder:
         meta = {**meta, **read_header(folder / ADAPTER)["meta"]}
         commercial = commercial and bool(meta.get("commercial", False))
-    card = folder / "CARD.md"
+    card = folder / CARD
     return ModelInfo(
         name=folder.name,
         fps=float(meta.get("fps", FPS)),

@@ -48,6 +48,8 @@ def ablate(
 
     Each run is a run folder of `train fit`; ablation.md beside them compares their errors on held-out clips.
     """
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     from videomdm.errors import UserError
     from videomdm.motion.clip import write_atomically
 
@@ -57,6 +59,7 @@ def ablate(
     from ..fit import FitConfig
     from .table import METHOD, begin_with, is_finished, outcome, read_table, report
 
+    say = rank_zero_only(click.echo)
     cache = Cache(folder / ".cache")  # no run can be called so
     table = read_table(table_file or METHOD)
     if unknown := sorted(set(only) - table.runs.keys()):
@@ -69,8 +72,8 @@ def ablate(
     for name in names:
         if is_finished(folder / name, configs[name]):
             continue
-        left = 0.0 if deadline is None else deadline - time.monotonic()
-        if deadline is not None and fabric.broadcast(left <= 0):
+        left = 0.0 if deadline is None else max(1e-3, deadline - time.monotonic())
+        if deadline is not None and fabric.broadcast(left <= 1e-3):
             break
         if name in table.starts:
             start = table.starts[name]
@@ -79,7 +82,7 @@ def ablate(
             if fabric.global_rank == 0:
                 begin_with(folder / name, folder / start)
             fabric.barrier()
-        click.echo(f"{name}:")
+        say(f"{name}:")
         context.invoke(
             fit,
             data=data,
@@ -93,16 +96,17 @@ def ablate(
             licence="LicenseRef-unknown",
             commercial=False,
         )
-        text = report({n: outcome(folder / n) for n in names if (folder / n).is_dir()})
-        write_atomically(folder / "ablation.md", text.encode())
+        if fabric.global_rank == 0:
+            text = report({n: outcome(folder / n) for n in names if (folder / n).is_dir()})
+            write_atomically(folder / "ablation.md", text.encode())
     results = {name: outcome(folder / name) for name in names if (folder / name).is_dir()}
-    click.echo(report(results))
+    say(report(results))
     open_runs = [name for name in names if not is_finished(folder / name, configs[name])]
-    click.echo(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")
+    say(f"to go on, run the same command: {', '.join(open_runs)}" if open_runs else "finished")
     others = [name for name in table.runs if not (folder / name).is_dir()]
     if not open_runs and not others:
         cache.remove()
     elif not open_runs and cache.size():
-        click.echo(
+        say(
             f"{cache.folder} ({cache.size() / 1e9:.1f} GB) is kept for the table's other runs: {', '.join(others)}"
         )

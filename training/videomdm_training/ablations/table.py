@@ -17,7 +17,7 @@ from videomdm.model.registry import CONFIG
 from videomdm.motion.clip import write_atomically
 
 from ..configuration import lasting, load_config
-from ..engine import LOG, STATE, load_state
+from ..engine import LOG, STATE, last_step
 from ..fit import NORMALISATION, FitConfig
 
 METHOD = Path(__file__).with_name("method.toml")
@@ -94,7 +94,7 @@ def outcome(folder: Path) -> dict[str, float]:
 
 def is_finished(folder: Path, config: FitConfig) -> bool:
     """Whether a run of ``config`` came to its end; UserError where the finished one is of other settings."""
-    if not (folder / STATE).is_file() or int(load_state(folder / STATE)["step"]) < config.engine.steps:
+    if last_step(folder) < config.engine.steps:
         return False
     before = load_config(FitConfig, folder / CONFIG)
     if lasting(before) != lasting(config):
@@ -111,7 +111,7 @@ def report(results: Mapping[str, Mapping[str, float]]) -> str:
     heads = ["run", "steps", "seconds", *(f"{name.removeprefix('validation/')}, mm" for name in names)]
     rows = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for run, values in results.items():
-        numbers = [f"{values.get(name, float('nan')):.0f}" for name in ("step", "seconds")]
+        numbers = [f"{values[name]:.0f}" if name in values else "" for name in ("step", "seconds")]
         numbers += [f"{1000 * values[name]:.1f}" if name in values else "" for name in names]
         rows.append("| " + " | ".join([run, *numbers]) + " |")
     return "\n".join(rows) + "\n"

@@ -24,4 +24,4 @@ def export(run: Path, folder: Path, lifter_file: Path | None) -> None:
     from ..export import export as export_model
 
     step = export_model(run, folder, lifter_file)
-    click.echo(f"step {step}; {folder}")
+    click.echo(f"{folder} is the model of step {step}.")

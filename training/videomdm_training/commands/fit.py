@@ -45,8 +45,11 @@ def fit(
     Several PACKs, which may also be folders of keypoint files with captions, are drawn in proportion to their
     weights (1 if not given), whatever their sizes.
     """
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     from videomdm.model.checkpoint import load_model
     from videomdm.model.lifter import Lifter
+    from videomdm.model.registry import CONFIG, DENOISER, LIFTER
     from videomdm.model.text import text_encoder
     from videomdm.motion.clip import FPS, write_atomically
 
@@ -54,12 +57,14 @@ def fit(
     from ..cache import Cache
     from ..captions import CaptionTable
     from ..configuration import load_run_config, store_config, time_left
-    from ..fit import FitConfig
+    from ..fit import NORMALISATION, FitConfig, refuse_without_truth
     from ..fit import fit as fit_denoiser
     from ..mixture import DataSource, gather
+    from ..normalisation import Normalisation
 
     begun = time.monotonic()
     settings = load_run_config(FitConfig, config, overrides, time_limit, folder)
+    _refuse_other_lifter(folder, lifter_file)
     teacher = load_model(lifter_file, Lifter).network
     assert isinstance(teacher, Lifter)
     device = engine.fabric_for(settings.engine).device
@@ -68,18 +73,39 @@ def fit(
     given = [DataSource.parse(text) for text in data]
     mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
     words.encode(text_encoder(device.type), device, cache=cache)
-    store_config(settings, folder / "config.json")
-    write_atomically(folder / "lifter.safetensors", lifter_file.read_bytes())
+    refuse_without_truth(mixture.training, settings)
+    if licence == options.UNKNOWN and not commercial and (folder / NORMALISATION).is_file():
+        before = Normalisation.load(folder / NORMALISATION)[1]  # what the run was told when it began
+        licence, commercial = before.get("licence", licence), before.get("commercial", commercial)
+    store_config(settings, folder / CONFIG)
+    write_atomically(folder / LIFTER, lifter_file.read_bytes())
     facts: dict[str, object] = {
-        "name": folder.name,
+        "name": folder.resolve().name,
         "fps": FPS,
         "licence": licence,
         "commercial": commercial,
         "data": mixture.credit,
-        "max_seconds": 10.0,
+        "max_seconds": settings.sizes.max_frames / FPS,
     }
     settings = time_left(settings, begun)
     outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
     if outcome.finished and cache_folder is None:
         cache.remove()
-    click.echo(outcome.said(folder / "denoiser.safetensors"))
+    rank_zero_only(click.echo)(outcome.said(folder / DENOISER))
+
+
+def _refuse_other_lifter(folder: Path, lifter_file: Path) -> None:
+    """UserError where the run in ``folder`` has seen another lifter's motion."""
+    from videomdm.errors import UserError
+    from videomdm.model.registry import LIFTER
+
+    from ..engine import STATE
+
+    kept = folder / LIFTER
+    if not ((folder / STATE).is_file() and kept.is_file() and lifter_file.is_file()):
+        return
+    if kept.read_bytes() != lifter_file.read_bytes():
+        raise UserError(
+            f"The run in {folder} has another lifter than {lifter_file}.",
+            f"Go on with --lifter {kept}, or choose another folder.",
+        )

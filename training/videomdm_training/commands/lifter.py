@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -26,15 +27,23 @@ def lifter(
     licence: str,
 ) -> None:
     """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    from videomdm.model.registry import CONFIG, LIFTER, read_header
+
     from .. import engine, sources
-    from ..configuration import load_run_config, store_config
+    from ..configuration import load_run_config, store_config, time_left
     from ..datasets.pack import Pack
     from ..teacher.fit_lifter import LifterFitConfig, fit_lifter
 
+    begun = time.monotonic()
     settings = load_run_config(LifterFitConfig, config, overrides, time_limit, folder)
+    made = folder / LIFTER
+    if licence == options.UNKNOWN and made.is_file():
+        licence = read_header(made)["meta"].get("licence", licence)
     data = Pack.load(pack)
     device = engine.fabric_for(settings.engine).device
     clips = sources.position_clips(data, data.select("train", "teacher"), device)
-    store_config(settings, folder / "config.json")
-    outcome = fit_lifter(clips, settings, folder, licence)
-    click.echo(outcome.said(folder / "lifter.safetensors"))
+    store_config(settings, folder / CONFIG)
+    outcome = fit_lifter(clips, time_left(settings, begun), folder, licence)
+    rank_zero_only(click.echo)(outcome.said(made))

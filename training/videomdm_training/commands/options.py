@@ -25,8 +25,21 @@ run_folder = folder("Run folder.")
 
 
 def lifter(text: str) -> Option:
-    """``--lifter``: the model file of the noisy teacher, which must be named."""
-    return click.option("--lifter", "lifter_file", required=True, type=click.Path(path_type=Path), help=text)
+    """``--lifter``: the model file of the noisy teacher, or a folder that holds it, which must be named."""
+    return click.option(
+        "--lifter",
+        "lifter_file",
+        required=True,
+        type=click.Path(path_type=Path),
+        callback=_in_folder,
+        help=text,
+    )
+
+
+def _in_folder(context: click.Context, option: click.Parameter, path: Path) -> Path:
+    from videomdm.model.registry import LIFTER
+
+    return path / LIFTER if path.is_dir() else path
 
 
 config = click.option(
@@ -55,8 +68,12 @@ role = click.option(
     show_default=True,
     help="Of packs: all subjects, or those only on whose 3D no lifter was trained.",
 )
+UNKNOWN = "LicenseRef-unknown"
 licence = click.option(
-    "--licence", default="LicenseRef-unknown", show_default=True, help="SPDX name of the weights' licence."
+    "--licence",
+    default=UNKNOWN,
+    show_default=True,
+    help="SPDX name of the weights' licence; a run that goes on keeps what it was told.",
 )
 commercial = click.option(
     "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."

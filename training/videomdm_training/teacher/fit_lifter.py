@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from videomdm.errors import UserError
 from videomdm.model.checkpoint import save_model
 from videomdm.model.lifter import Lifted, Lifter, LifterConfig
+from videomdm.model.registry import LIFTER
 from videomdm.motion.skeleton import MIRROR
 
 from .. import engine
@@ -42,6 +44,12 @@ class LifterFitConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     batch: int = 64
     crop: int = 80  # frames
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.crop < 2:
+            raise UserError(
+                "batch must be at least 1 and crop at least 2 frames.", "Change the configuration."
+            )
 
 
 def mirror_clips(positions: Tensor, chosen: Tensor) -> Tensor:
@@ -99,6 +107,6 @@ def fit_lifter(clips: Clips, config: LifterFitConfig, folder: Path, licence: str
     outcome = engine.run(Lifter(config.sizes), losses, config.engine, folder, fabric)
     if outcome.finished and fabric.global_rank == 0:
         facts = {"steps": outcome.step, "seconds": round(outcome.seconds), "licence": licence}
-        save_model(folder / "lifter.safetensors", outcome.network, facts)
+        save_model(folder / LIFTER, outcome.network, facts)
     fabric.barrier()
     return outcome
