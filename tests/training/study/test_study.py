@@ -1,36 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study from the command line to its score: what the page tells, what it keeps to itself, and who is refused."""
+"""A study from the command line to its score: what is shown, what is kept to itself, and what is refused."""
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-import numpy as np
 import pytest
 from tests.support.models import small_model
 
 from videomdm.errors import UserError
+from videomdm.motion.clip import FPS
 from videomdm_training.datasets.pack import Pack
 from videomdm_training.sources import joints
-from videomdm_training.study.files import Answer, Answers, Key, Pair, read_answers, read_key, write_key
+from videomdm_training.study.files import read_key
 from videomdm_training.study.page import pack as packed
-from videomdm_training.study.score import count, score
 
 from ..conftest import Train
+from .support import browse
 
 PAIRS = 4
+WATCH = "~3.1"  # seconds: a little more than the longest motion of the pack lasts
 
 
 @pytest.fixture(scope="module")
 def model(train: Train, tmp_path_factory) -> Path:
     """A small model with random weights."""
     return small_model(tmp_path_factory.mktemp("models") / "nobody")
+
+
+@pytest.fixture(scope="module")
+def flat(train: Train, tmp_path_factory) -> Path:
+    """A run folder of a small 2D model with random weights."""
+    import torch
+
+    from videomdm.model.checkpoint import save_model
+    from videomdm.model.denoiser import Denoiser, DenoiserConfig
+    from videomdm_training.baselines.flat import FILE, WIDTH
+
+    torch.manual_seed(0)
+    network = Denoiser(DenoiserConfig(features=WIDTH, width=16, layers=1, heads=2, hidden=16))
+    folder = tmp_path_factory.mktemp("runs") / "flat"
+    folder.mkdir()
+    save_model(folder / FILE, network, {"diffusion_steps": 50})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -49,46 +65,29 @@ def data_of(page: Path) -> dict:
     return json.loads(found[1])
 
 
-def unpacked(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), "<i2").reshape(-1, 22, 3) / 1000
-
-
-def answers_for(key: Key, choices: list[str], participant: str = "0a") -> Answers:
-    told = tuple(Answer(i, choice, 1.5) for i, choice in enumerate(choices))
-    blank = Answers(key.study, participant, told, "")
-    return msgspec.structs.replace(blank, checksum=blank.expected_checksum())
-
-
-def write(path: Path, answers: Answers) -> Path:
-    path.write_bytes(msgspec.json.encode(answers))
-    return path
-
-
 def test_the_page_stands_alone_and_names_nobody(made, model):
     page, key_file = made
     text, key = page.read_text(), read_key(key_file)
     assert key.sources == ("real", str(model))
     assert "{{" not in text.replace("{{}}", "") and key.study in text
-    for secret in (*key.sources, model.name, "denoiser", '"seed"', '"sources"'):
+    for secret in (*key.sources, model.name, "denoiser", '"seed"', '"sources"', '"first"'):
         assert f">{secret}<" not in text and f'"{secret}"' not in text, secret
     assert re.findall(r"https?:|src=|href=\"|@import|url\(|fetch\(", text) == []
     assert "default-src 'none'" in text
 
 
-def test_each_side_is_whose_the_key_says_it_is(made, pack_file):
+def test_each_motion_is_whose_the_key_says_it_is(made, pack_file):
     page, key_file = made
     key, data = read_key(key_file), data_of(page)
     pack = Pack.load(pack_file)
-    recorded = {packed(joints(pack, segment).numpy()): segment for segment in pack.select("test")}
+    recorded = {packed([joints(pack, s).numpy()], FPS)[1][0]: s for s in pack.select("test")}
     assert len(data["pairs"]) == len(key.pairs) == PAIRS
-    assert sorted(pair.left for pair in key.pairs) == [0, 0, 1, 1]
+    assert sorted(pair.first for pair in key.pairs) == [0, 0, 1, 1]
     for pair, shown in zip(key.pairs, data["pairs"], strict=True):
-        sides = [shown["left"], shown["right"]]
-        # Pair.left is the source on the left, and the first source is "real"
-        real, other = sides[pair.left], sides[1 - pair.left]
+        # Pair.first is the source of the first motion, and the first source is "real"
+        real, other = shown["motions"][pair.first], shown["motions"][1 - pair.first]
         assert pair.caption in recorded[real].captions and shown["caption"] == pair.caption
-        assert other not in recorded and len(other) == len(real)
-        np.testing.assert_allclose(unpacked(other)[0, 0, [0, 2]], 0, atol=2e-3)
+        assert other not in recorded and len(other) == len(real) and shown["unit"] == 0.001
 
 
 def test_the_same_seed_makes_the_same_study_and_none_a_secret_one(
@@ -101,126 +100,84 @@ def test_the_same_seed_makes_the_same_study_and_none_a_secret_one(
     assert read_key(tmp_path / "b.key.json").study != read_key(made[1]).study
 
 
+def test_the_same_seed_with_other_models_is_another_study(train: Train, model, flat, tmp_path):
+    """Answers to one are refused with the key of the other, even where the motions are the same."""
+    twins = [Path(shutil.copytree(model, tmp_path / name)) for name in ("twin", "triplet")]
+    asked = ("--prompt", "walk", "--pairs", 2, "--seconds", 0.5, "--seed", "3", "--sample", "steps=1")
+    keys = {}
+    for other in (flat, *twins):
+        train("study", "make", model, other, "-o", tmp_path / f"{other.name}.html", *asked)
+        keys[other.name] = tmp_path / f"{other.name}.key.json"
+    assert len({read_key(key).study for key in keys.values()}) == 3
+    assert data_of(tmp_path / "twin.html")["pairs"] == data_of(tmp_path / "triplet.html")["pairs"]
+    seen = browse(tmp_path / "flat.html", "~0.6", "1", "~0.6", "1", "save")
+    (tmp_path / "answers.json").write_text(seen["texts"][0])
+    train("study", "score", keys["flat"], tmp_path / "answers.json")
+    refused = train("study", "score", keys["twin"], tmp_path / "answers.json", status=2)
+    assert "answers the study" in refused.output
+
+
 def test_the_page_plays_and_what_it_saves_can_be_scored(train: Train, made, tmp_path):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
     page, key_file = made
-    key = read_key(key_file)
-    keys = ["3", " ", "1", "Backspace", "ArrowDown", "ArrowRight", "2"]
-    script = Path(__file__).with_name("browser.js")
-    done = subprocess.run([node, script, page, ",".join(keys)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    places = [place for place, _, _ in seen["states"]]
-    assert places[:6] == ["2 of 4", "2 of 4", "3 of 4", "2 of 4", "3 of 4", "4 of 4"]
-    assert seen["states"][1][2] == "Play" and seen["states"][2][2] == "Pause"
-    assert [caption for _, caption, _ in seen["states"]][1] == f"“{key.pairs[1].caption}”"
-    assert seen["end"] and seen["shown"] == seen["text"] and seen["kept"] == [key.study]
-    assert seen["finite"] and seen["inside"] > 0.7
-    pictures = seen["arcs"] // 2  # two players
-    assert pictures > 100 and seen["lines"] == 2 * pictures * (18 + 21)  # a floor of 18 lines, 21 bones
-    other = json.loads(seen["next"].pop("shown"))  # somebody else, who answered "left" throughout
-    assert seen["next"] == {"locked": True, "unlocked": True, "place": "1 of 4"}
-    assert other["participant"] != json.loads(seen["text"])["participant"]
-    assert [answer["choice"] for answer in other["answers"]] == ["left"] * 4
-    file = tmp_path / seen["name"]
-    file.write_text(seen["text"])
-    answers = read_answers(file, key)
-    assert [a.choice for a in answers.answers] == ["right", "same", "right", "same"]
-    assert all(a.seconds > 0.9 for a in answers.answers)
+    seen = browse(page, WATCH, "3", WATCH, "ArrowDown", WATCH, "ArrowRight", WATCH, "2", "save")
+    file = tmp_path / seen["names"][0]
+    file.write_text(seen["texts"][0])
     result = train("study", "score", key_file, file)
     assert "1 participants, 4 pairs" in result.output and "| no difference | 2 | 50.0% |" in result.output
 
 
-@pytest.fixture
-def key() -> Key:
-    return Key("5eed", ("ours", "theirs"), tuple(Pair(f"walk {i}", i % 2) for i in range(10)), {})
+def test_a_2d_model_is_asked_by_the_consensus_of_its_views_and_as_told(train: Train, model, flat, tmp_path):
+    asked = ("--prompt", "walk", "--pairs", 2, "--seconds", 0.5, "--seed", "1")
+    once = ("--sample", "steps=1", "--sample", "guidance=1.0")
+    train("study", "make", flat, model, "-o", tmp_path / "a.html", *asked, *once)
+    train("study", "make", flat, model, "-o", tmp_path / "b.html", *asked, "--sample", "steps=2")
+    key, other = read_key(tmp_path / "a.key.json"), read_key(tmp_path / "b.key.json")
+    assert key.sources[0] == str(flat) and key.study != other.study
+    assert (
+        key.settings["steps"] == 1 and key.settings["guidance"] == 1.0 and key.settings["sampler"] == "ddim"
+    )
 
 
-def test_preferences_follow_the_key_and_not_the_side(key: Key):
-    """The left is ours in even pairs."""
-    ours = ["left" if pair.left == 0 else "right" for pair in key.pairs]
-    found = count(key, [answers_for(key, ours), answers_for(key, [*ours[:8], "same", "same"], "0b")])
-    assert found.wins == (18, 0) and found.ties == 2 and found.preference == 1.0 and found.left == 0.5
-    assert count(key, [answers_for(key, ["left"] * 10)]).wins == (5, 5)
+def test_an_earlier_study_is_not_written_over(train: Train, made, model, pack_file, tmp_path):
+    page, key_file = (Path(shutil.copy(path, tmp_path)) for path in made)
+    whole = key_file.read_bytes()
+    words = ("study", "make", "real", model, "-o", page, "--pack", pack_file, "--pairs", PAIRS)
+    assert "pairs.html is there already" in train(*words, status=2).output
+    page.unlink()
+    assert "pairs.key.json is there already" in train(*words, status=2).output
+    assert key_file.read_bytes() == whole and not page.exists()
 
 
-def test_the_interval_is_wilsons(key: Key):
-    """8 of 10: (0.4902, 0.9433), as published tables have it."""
-    ours = ["left" if pair.left == 0 else "right" for pair in key.pairs]
-    mixed = [*ours[:8], *("right" if c == "left" else "left" for c in ours[8:])]
-    found = count(key, [answers_for(key, mixed)])
-    assert found.wins == (8, 2)
-    assert found.interval == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert found.p_value == pytest.approx(0.109375)
-    text = found.markdown()
-    assert "| ours | 8 | 80.0% |" in text and "49.0% to 94.3%" in text
+def test_a_page_that_cannot_be_written_leaves_no_key(train: Train, model, flat, tmp_path, monkeypatch):
+    def full(path: Path, data: bytes) -> Path:
+        raise UserError(f"{path} cannot be written (no space left).")
+
+    monkeypatch.setattr("videomdm_training.study.make.write_atomically", full)
+    asked = ("--prompt", "walk", "--pairs", 1, "--seconds", 0.5, "--sample", "steps=1")
+    assert (
+        "no space" in train("study", "make", model, flat, "-o", tmp_path / "x.html", *asked, status=2).output
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_decided_prefers_nothing(key: Key):
-    found = count(key, [answers_for(key, ["same"] * 10)])
-    assert found.wins == (0, 0) and np.isnan(found.preference) and found.interval == (0.0, 1.0)
-    assert "10 decided" not in found.markdown()
+def test_segments_without_captions_are_not_asked_for(train: Train, model, pack_file, tmp_path):
+    pack = Pack.load(pack_file)
+    held_out = [s.id for s in pack.select("test")]
+    segments = [replace(s, captions=()) if s.id in held_out[2:] else s for s in pack.segments]
+    takes = {s.take: pack.clip(s) for s in pack.segments}
+    file = Pack.save(tmp_path / "few.pack", takes, segments, dict(pack.notes))
+    words = ("study", "make", "real", model, "--pack", file, "--seed", "3", "-o", tmp_path / "x.html")
+    assert "has 2 segments" in train(*words, "--pairs", 3, status=2).output
+    train(*words, "--pairs", 2)
 
 
-def damage(text: str, kind: str) -> str:
-    whole = json.loads(text)
-    if kind == "cut":
-        return text[: len(text) // 2]
-    if kind == "empty":
-        return ""
-    if kind == "missing":
-        del whole["answers"][3]
-    elif kind == "twice":
-        whole["answers"][4]["pair"] = 3
-    elif kind == "unknown":
-        whole["answers"][0]["choice"] = "both"
-    elif kind == "changed":
-        whole["answers"][0]["choice"] = "right"
-    elif kind == "other":
-        whole["study"] = "0ther"
-    elif kind == "named":
-        whole["participant"] = "Bob"
-    elif kind == "kind":
-        whole["kind"] = "videomdm-study-key"
-    return json.dumps(whole)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("cut", "damaged"), ("empty", "damaged"), ("missing", "each of the 10"), ("twice", "each of the 10"),
-        ("unknown", "damaged"), ("changed", "checksum"), ("other", "answers the study"), ("named", "checksum"),
-        ("kind", "no answers"),
-    ],
-)  # fmt: skip
-def test_damaged_answers_are_refused(key: Key, tmp_path: Path, kind: str, words: str):
-    text = msgspec.json.encode(answers_for(key, ["left"] * 10)).decode()
-    path = tmp_path / "answers.json"
-    path.write_text(damage(text, kind))
-    with pytest.raises(UserError, match=words):
-        read_answers(path, key)
-
-
-def test_keys_and_files_that_are_not_there_or_not_whole(key: Key, tmp_path: Path):
-    path = write_key(tmp_path / "a.key.json", key)
-    assert read_key(path) == key
-    once = write(tmp_path / "one.json", answers_for(key, ["left"] * 10))
-    again = write(tmp_path / "two.json", answers_for(key, ["right"] * 10))
-    with pytest.raises(UserError, match="more than once"):
-        score(path, [once, again])
-    with pytest.raises(UserError, match="cannot be read"):
-        score(path, [tmp_path / "none.json"])
-    path.write_text(path.read_text()[:-9])
-    with pytest.raises(UserError, match="no key of a study"):
-        read_key(path)
-
-
-def test_what_cannot_be_compared_is_refused(train: Train, model, pack_file, tmp_path):
+def test_what_cannot_be_compared_is_refused(train: Train, model, flat, pack_file, tmp_path):
     page = tmp_path / "x.html"
     assert "Recorded motions" in train("study", "make", "real", model, "-o", page, status=2).output
-    assert "the same" in train("study", "make", model, model, "-o", page, status=2).output
+    for one in (model, flat):
+        for same in (one, f"{one}/", one / ".." / one.name):
+            assert "the same" in train("study", "make", one, same, "-o", page, status=2).output
+    assert "no model" in train("study", "make", model, tmp_path, "-o", page, status=2).output
     many = ("--pack", pack_file, "--pairs", "100")
     assert "fewer than 100" in train("study", "make", "real", model, "-o", page, *many, status=2).output
     both = ("--pack", pack_file, "--prompt", "walk")

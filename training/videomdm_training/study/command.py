@@ -39,6 +39,13 @@ def study() -> None:
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), help="Makes the same study again.  [default: a secret one]"
 )
+@click.option(
+    "--sample",
+    "sampling",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Make motions with another setting: sampler (ddim or ancestral), steps, guidance or precision.",
+)
 def make(
     first: str,
     second: str,
@@ -48,18 +55,23 @@ def make(
     pairs: int,
     seconds: float,
     seed: int | None,
+    sampling: tuple[str, ...],
 ) -> None:
-    """Write a page that shows motions of FIRST and SECOND (models, or "real") side by side.
+    """Write a page that shows motions of FIRST and SECOND side by side.
 
-    Give participants the page only.  It needs no network; they save their answers as a file and send it back.
+    Each is a model (name or folder), a run folder of `train flat`, or "real" for recorded motions of --pack.  Give
+    participants the page only.  It needs no network; they save their answers as a file and send it back.
     """
     from videomdm.errors import UserError
 
+    from ..configuration import load_config
+    from ..evaluate.sampling import SamplingSettings
     from .make import StudySettings, make_study
 
     if pack is not None and prompts:
         raise UserError("Both --pack and --prompt say what to ask for.", "Give one of them.")
-    for path in make_study(first, second, page, StudySettings(pack, prompts, pairs, seconds, seed)):
+    sample = load_config(SamplingSettings, None, sampling)
+    for path in make_study(first, second, page, StudySettings(pack, prompts, pairs, seconds, seed, sample)):
         click.echo(path)
 
 

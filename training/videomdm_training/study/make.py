@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a study: motions of two sources for the same words, put side by side in an order that only the key knows."""
+"""Make a study: motions of two sources for the same words, and a key that alone knows whose they are."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from videomdm.errors import UserError
+from videomdm.model.registry import find_model
 from videomdm.motion.clip import FPS, write_atomically
-from videomdm.pipeline import Pipeline
+from videomdm.pipeline import Pipeline, choose_device
 from videomdm.progress import progress_bar
 
-from ..datasets.pack import Pack, Segment
-from ..evaluate.sampling import ModelSampler, SamplingSettings
+from ..baselines.flat import FILE, FlatPrior
+from ..datasets.pack import Pack
+from ..evaluate.sampling import SamplingSettings, sampler_for
 from ..sheet import PROMPTS
-from ..sources import joints, usable
+from ..sources import LONGEST, joints, usable
 from .files import Key, Pair, write_key
-from .page import Shown, build_page
+from .page import Shown, build_page, page_data, study_id
 
 REAL = "real"
 SPLIT = "test"
@@ -30,12 +32,13 @@ SPLIT = "test"
 class StudySettings:
     """What is shown.
 
-    pack:    data set whose held-out captions are asked for, each as long as its motion; None takes ``prompts``.
-    prompts: words to ask for; none takes those of the contact sheet.
-    pairs:   how many pairs.
-    seconds: length of each motion, without a pack.
-    seed:    of captions and motions; the order is drawn from it as well, so who knows it knows the key.  None
-             takes a secret one, which the key keeps.
+    pack:     data set whose held-out captions are asked for, each as long as its motion; None takes ``prompts``.
+    prompts:  words to ask for; none takes those of the contact sheet.
+    pairs:    how many pairs.
+    seconds:  length of each motion, without a pack.
+    seed:     of captions and motions; which motion is whose is drawn from it as well, so who knows it knows the
+              key.  None takes a secret one, which the key keeps.
+    sampling: how models are asked.
     """
 
     pack: Path | None = None
@@ -43,6 +46,7 @@ class StudySettings:
     pairs: int = 24
     seconds: float = 5.0
     seed: int | None = None
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
 
 @dataclass(frozen=True)
@@ -57,68 +61,98 @@ class _Task:
 def make_study(first: str, second: str, page: Path, settings: StudySettings) -> tuple[Path, Path]:
     """Write the page and, beside it, the key; returns both paths.
 
-    ``first`` and ``second`` are models (name or folder), or "real" for the recorded motions of the pack.
+    ``first`` and ``second`` are models (name or folder), run folders of `train flat`, whose views are made to
+    agree, or "real" for the recorded motions of the pack.  UserError where the page or its key is there already:
+    answers to a page are worth nothing without its own key.
     """
-    if settings.pack is None and REAL in (first, second):
-        raise UserError("Recorded motions come from a packed data set.", "Give it with --pack.")
-    if first == second:
-        raise UserError("Both sources are the same.", "Compare a model with another, or with real.")
+    key_file, sources = page.with_suffix(".key.json"), (first, second)
+    for path in (page, key_file):
+        if path.exists():
+            raise UserError(f"{path} is there already.", "Give another name, or move that study away first.")
+    _check(sources, settings)
     seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
     generator = np.random.default_rng(seed)
-    models = {name: Pipeline.load(name) for name in (first, second) if name != REAL}
-    longest = min([10.0, *(model.info.max_seconds for model in models.values())])
-    tasks = _tasks(settings, generator, round(longest * FPS))
-    motions = [
-        _recorded(tasks) if name == REAL else _made(models[name], tasks, seed + number)
-        for number, name in enumerate((first, second))
-    ]
-    left = generator.permutation(np.arange(len(tasks)) % 2)
-    shown = [
-        Shown(task.caption, motions[side][i], motions[1 - side][i])
-        for i, (task, side) in enumerate(zip(tasks, left, strict=True))
-    ]
-    study = generator.bytes(6).hex()
-    facts = {"seed": seed, "pack": settings.pack.name if settings.pack else "", "split": SPLIT}
-    sampling = SamplingSettings()
-    facts |= {"denoising steps": sampling.steps, "guidance": sampling.guidance}
-    key = Key(
-        study,
-        (first, second),
-        tuple(Pair(t.caption, 1 if s else 0) for t, s in zip(tasks, left, strict=True)),
-        facts,
-    )
-    key_file = page.with_suffix(".key.json")
+    tasks = _tasks(settings, generator)
+    motions = _motions(sources, tasks, settings.sampling, seed)
+    firsts = generator.permutation(np.arange(len(tasks)) % 2)  # the source of the first motion of each pair
+    shown, pairs = [], []
+    for task, both, one in zip(tasks, zip(*motions, strict=True), firsts, strict=True):
+        shown.append(Shown(task.caption, (both[one], both[1 - one])))
+        pairs.append(Pair(task.caption, 1 if one else 0))
+    data = page_data(shown, FPS)
+    facts: dict[str, str | int | float] = {"seed": seed, **asdict(settings.sampling)}
+    if settings.pack is not None:
+        facts |= {"pack": settings.pack.name, "split": SPLIT}
+    key = Key(study_id(data, sources), sources, tuple(pairs), facts)
+    text = build_page(key.study, data)
     write_key(key_file, key)
-    write_atomically(page, build_page(study, shown, FPS).encode())
+    try:
+        write_atomically(page, text.encode())
+    except UserError:
+        key_file.unlink(missing_ok=True)  # of a page that there is not
+        raise
     return page, key_file
 
 
-def _tasks(settings: StudySettings, generator: np.random.Generator, longest: int) -> list[_Task]:
+def _check(sources: tuple[str, str], settings: StudySettings) -> None:
+    """UserError where the sources cannot be had, or are one."""
+    if settings.pack is None and REAL in sources:
+        raise UserError("Recorded motions come from a packed data set.", "Give it with --pack.")
+    first, second = (name if name == REAL else _home(name) for name in sources)
+    if first == second:
+        raise UserError("Both sources are the same.", "Compare a model with another, or with real.")
+
+
+def _is_flat(name: str) -> bool:
+    return (Path(name) / FILE).is_file()
+
+
+def _home(name: str) -> Path:
+    """The folder of a model, however it is spelled; UserError where there is none."""
+    return (Path(name) if _is_flat(name) else find_model(name)).resolve()
+
+
+def _loaded(name: str) -> Pipeline | FlatPrior:
+    if _is_flat(name):
+        return FlatPrior.load(Path(name), choose_device("auto"))
+    return Pipeline.load(name)
+
+
+def _tasks(settings: StudySettings, generator: np.random.Generator) -> list[_Task]:
     if settings.pack is None:
         prompts = list(settings.prompts) or list(PROMPTS)
-        frames = min(round(settings.seconds * FPS), longest)
+        frames = round(settings.seconds * FPS)
         return [_Task(prompts[i % len(prompts)], frames, None) for i in range(settings.pairs)]
     data = Pack.load(settings.pack)
-    segments: list[Segment] = usable(data.select(SPLIT))
+    segments = [segment for segment in usable(data.select(SPLIT)) if segment.captions]
     if len(segments) < settings.pairs:
         raise UserError(
-            f"{settings.pack} has {len(segments)} segments of the split {SPLIT}, fewer than {settings.pairs} pairs.",
+            f"{settings.pack} has {len(segments)} segments of the split {SPLIT} with captions, "
+            f"fewer than {settings.pairs} pairs.",
             "Ask for fewer with --pairs.",
         )
     tasks = []
     for i in generator.permutation(len(segments))[: settings.pairs]:
         segment = segments[i]
-        real = joints(data, segment).numpy()[:longest]
+        real = joints(data, segment).numpy()
         caption = segment.captions[int(generator.integers(len(segment.captions)))]
         tasks.append(_Task(caption, len(real), real))
     return tasks
 
 
-def _recorded(tasks: Sequence[_Task]) -> list[np.ndarray]:
-    return [task.real for task in tasks if task.real is not None]
-
-
-def _made(pipeline: Pipeline, tasks: Sequence[_Task], seed: int) -> list[np.ndarray]:
-    sampler = ModelSampler(pipeline, [task.caption for task in tasks], SamplingSettings())
-    with progress_bar(total=len(tasks), desc=pipeline.info.name, unit="clip") as bar:
-        return sampler([t.caption for t in tasks], [t.frames for t in tasks], seed, bar.update)
+def _motions(
+    sources: tuple[str, str], tasks: Sequence[_Task], sampling: SamplingSettings, seed: int
+) -> list[list[np.ndarray]]:
+    """The motions (T, 22, 3) of each source for each task, no longer than what both sources can make."""
+    captions = [task.caption for task in tasks]
+    samplers = [None if name == REAL else sampler_for(_loaded(name), captions, sampling) for name in sources]
+    longest = min([LONGEST, *(sampler.longest for sampler in samplers if sampler is not None)])
+    lengths = [min(task.frames, longest) for task in tasks]
+    motions = []
+    for number, (name, sampler) in enumerate(zip(sources, samplers, strict=True)):
+        if sampler is None:
+            motions.append([task.real[:longest] for task in tasks if task.real is not None])
+            continue
+        with progress_bar(total=len(tasks), desc=Path(name).name, unit="clip") as bar:
+            motions.append(sampler(captions, lengths, seed + number, bar.update))
+    return motions

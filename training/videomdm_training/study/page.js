@@ -3,13 +3,13 @@
 
 // ---- data ----
 
-/** Positions of a motion as metres: base64 of little-endian int16 millimetres, frame by frame, joint by joint. */
-function unpack(text) {
+/** Positions of a motion as metres: base64 of little-endian int16 times `unit`, frame by frame, joint by joint. */
+function unpack(text, unit) {
   const bytes = atob(text);
   const view = new DataView(new ArrayBuffer(bytes.length));
   for (let i = 0; i < bytes.length; i++) view.setUint8(i, bytes.charCodeAt(i));
   const values = new Float32Array(bytes.length / 2);
-  for (let i = 0; i < values.length; i++) values[i] = view.getInt16(2 * i, true) / 1000;
+  for (let i = 0; i < values.length; i++) values[i] = view.getInt16(2 * i, true) * unit;
   return values;
 }
 
@@ -23,15 +23,17 @@ function crc32(text) {
   return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, "0");
 }
 
-/** The answers as a file's text. */
-function report(study, participant, choices, seconds) {
-  const told = choices.map((choice, pair) => `${pair}:${choice}`).join(",");
+/** The answers, in the order in which they were asked for, as a file's text. */
+function report(study, { participant, order, flips, choices, seconds }) {
+  const answers = order.map((pair, i) => (
+    { pair, flipped: flips[i], choice: choices[i], milliseconds: Math.round(1000 * seconds[i]) }));
+  const told = answers.map((a) => `${a.pair}:${Number(a.flipped)}:${a.choice}:${a.milliseconds}`).join(",");
   return JSON.stringify({
     kind: "videomdm-study-answers",
-    version: 1,
+    version: 2,
     study,
     participant,
-    answers: choices.map((choice, pair) => ({ pair, choice, seconds: Math.round(seconds[pair] * 10) / 10 })),
+    answers,
     checksum: crc32(`${study}|${participant}|${told}`),
   }, null, 1) + "\n";
 }
@@ -111,6 +113,10 @@ class Stage {
 
 // ---- the study ----
 
+const CHOICES = ["left", "same", "right"];
+const CLICKED = ["play", "back"]; // buttons that space presses; everywhere else it pauses
+
+/** Each participant sees the pairs in an order and on sides of their own, drawn by the browser. */
 class Study {
   constructor(data, page) {
     this.data = data;
@@ -123,12 +129,12 @@ class Study {
     this.stages = ["left", "right"].map((side) => new Stage(page(side), data.body));
     this.restore();
     page("question").textContent = data.question;
-    for (const choice of ["left", "same", "right"]) page(`choose-${choice}`).onclick = () => this.choose(choice);
+    for (const choice of CHOICES) page(`choose-${choice}`).onclick = () => this.choose(choice);
     page("back").onclick = () => this.back();
     page("again").onclick = () => this.go(this.data.pairs.length - 1);
     page("play").onclick = () => this.pause();
     page("time").oninput = (event) => {
-      this.playing = false;
+      this.pause(false);
       this.clock = event.target.value / 1000 * (this.stages[0].frames - 1) / data.fps;
     };
     page("save").onclick = () => this.save();
@@ -140,9 +146,25 @@ class Study {
 
   /** Nothing is answered, by somebody who was not here before. */
   fresh() {
-    this.choices = this.data.pairs.map(() => null);
-    this.seconds = this.data.pairs.map(() => 0);
-    this.participant = Array.from({ length: 12 }, () => "0123456789abcdef"[Math.floor(Math.random() * 16)]).join("");
+    const random = (count) => crypto.getRandomValues(new Uint32Array(count));
+    const keys = random(this.data.pairs.length), sides = random(this.data.pairs.length);
+    const order = [...keys.keys()].sort((a, b) => keys[a] - keys[b]);
+    this.take({
+      participant: Array.from(random(12), (value) => (value % 16).toString(16)).join(""),
+      order, flips: Array.from(sides, (value) => value % 2 === 1),
+      choices: order.map(() => null), seconds: order.map(() => 0),
+    });
+  }
+
+  /** What one participant was shown and said: `order` holds pairs, the other lists follow it. */
+  take({ participant, order, flips, choices, seconds }) {
+    Object.assign(this, { participant, order, flips, choices, seconds });
+    this.played = order.map(() => 0); // seconds of playing since the page was loaded
+  }
+
+  /** Whether what is shown may be answered: it has played for as long as it lasts, or was answered before. */
+  watched() {
+    return this.choices[this.index] !== null || this.played[this.index] >= this.stages[0].frames / this.data.fps;
   }
 
   /** Dragging turns both motions alike. */
@@ -167,14 +189,21 @@ class Study {
       }),
       " ": () => this.pause(), Backspace: () => this.back(),
     }[event.key];
-    const pressed = event.key === " " && event.target && event.target.tagName === "BUTTON";
-    if (!does || pressed || event.repeat) return;
+    if (!does || (event.key === " " && event.target && CLICKED.includes(event.target.id))) return;
     event.preventDefault();
+    if (event.repeat) return;
+    if (event.key === " ") this.unfocus(); // some browsers press a focused button when space is let go
     does();
+  }
+
+  /** No button keeps the focus: the next key would press it. */
+  unfocus() {
+    document.activeElement?.blur?.();
   }
 
   go(index) {
     this.index = index;
+    this.unfocus();
     const pairs = this.data.pairs, done = index >= pairs.length;
     this.page("study").hidden = done;
     this.page("end").hidden = !done;
@@ -183,21 +212,30 @@ class Study {
       this.page("next").disabled = true; // until the answers are saved
       return;
     }
-    const pair = pairs[index];
+    const pair = pairs[this.order[index]], [left, right] = this.flips[index] ? [1, 0] : [0, 1];
     this.page("caption").textContent = `“${pair.caption}”`;
     this.page("place").textContent = `${index + 1} of ${pairs.length}`;
     this.page("progress").value = this.choices.filter((c) => c !== null).length / pairs.length;
     this.page("back").disabled = index === 0;
-    for (const choice of ["left", "same", "right"]) {
+    for (const choice of CHOICES) {
       this.page(`choose-${choice}`).setAttribute("aria-pressed", String(this.choices[index] === choice));
     }
-    this.stages[0].show(unpack(pair.left));
-    this.stages[1].show(unpack(pair.right));
+    this.stages[0].show(unpack(pair.motions[left], pair.unit));
+    this.stages[1].show(unpack(pair.motions[right], pair.unit));
     this.clock = 0;
     this.pause(true);
+    this.allow();
+  }
+
+  /** Answers are open once the motions were watched. */
+  allow() {
+    const open = this.watched();
+    for (const choice of CHOICES) this.page(`choose-${choice}`).disabled = !open;
+    this.page("wait").hidden = open;
   }
 
   choose(choice) {
+    if (!this.watched()) return;
     this.choices[this.index] = choice;
     this.keep();
     const open = this.choices.indexOf(null, this.index + 1);
@@ -219,14 +257,18 @@ class Study {
     if (this.index >= this.data.pairs.length) return;
     this.seconds[this.index] += elapsed;
     const frames = this.stages[0].frames, length = frames / this.data.fps + 0.5; // a rest before it starts again
-    if (this.playing) this.clock = (this.clock + elapsed) % length;
+    if (this.playing) {
+      this.clock = (this.clock + elapsed) % length;
+      this.played[this.index] += elapsed;
+      this.allow();
+    }
     const frame = Math.min(Math.floor(this.clock * this.data.fps), frames - 1);
     if (this.playing) this.page("time").value = Math.round(1000 * frame / Math.max(frames - 1, 1));
     for (const stage of this.stages) stage.draw(frame, this.yaw, colours);
   }
 
   text() {
-    return report(this.data.study, this.participant, this.choices, this.seconds);
+    return report(this.data.study, this);
   }
 
   save() {
@@ -250,14 +292,15 @@ class Study {
   /** What was answered stays when the page is loaded again. */
   keep() {
     try {
-      localStorage.setItem(this.data.study, JSON.stringify([this.participant, this.choices, this.seconds]));
+      const { participant, order, flips, choices, seconds } = this;
+      localStorage.setItem(this.data.study, JSON.stringify({ participant, order, flips, choices, seconds }));
     } catch { /* a browser that keeps nothing for local files */ }
   }
 
   restore() {
     try {
-      const [participant, choices, seconds] = JSON.parse(localStorage.getItem(this.data.study));
-      if (choices.length === this.choices.length) Object.assign(this, { participant, choices, seconds });
+      const kept = JSON.parse(localStorage.getItem(this.data.study));
+      if (kept.order.length === this.order.length) this.take(kept);
     } catch { /* nothing was kept */ }
   }
 }
