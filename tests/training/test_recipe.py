@@ -58,6 +58,46 @@ def test_the_model_is_made_in_slices_and_says_what_may_be_done_with_it(
     assert train(*words, settings=SETTINGS).output.count("finished") == 0  # nothing is left to train
 
 
+def test_the_time_limit_holds_while_clips_are_taught(
+    train: Train, pack_file: Path, tmp_path: Path, monkeypatch
+):
+    """Every slice keeps a batch at least, and none is fitted twice: also on another machine, if the cache travels."""
+    from videomdm_training.teacher import kept
+
+    fitted = []
+
+    def counted(*given):
+        fitted.append(given[1].shape)
+        return taught(*given)
+
+    taught = kept.taught
+    monkeypatch.setattr(kept, "taught", counted)
+    words = ("--time-limit", 1e-3, "--pieces", tmp_path / "pieces", "--with-cache")
+    settings, said, done = (*SETTINGS, "fit.views=2"), "", []
+    for number in range(20):
+        here = tmp_path / f"machine{number}" / "base"
+        if number:
+            train("join", tmp_path / "pieces", "-o", here)
+        before = len(fitted)
+        said = train("base", pack_file, "-o", here, *words, settings=settings).output
+        if (here / "run" / "state.pt").is_file():
+            break
+        done.append(len(fitted) - before)
+    assert max(done) == 1 and done.count(1) > 2 and len(fitted) == sum(done)
+    assert "after step 1" in said
+
+
+def test_of_several_processes_one_writes_the_model(
+    train: Train, pack_file: Path, tmp_path: Path, monkeypatch
+):
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    said = train("base", pack_file, "-o", tmp_path / "one", settings=SETTINGS).output
+    assert (tmp_path / "one" / "run" / "state.pt").is_file() and not (tmp_path / "one" / "model").exists()
+    assert "step 2; " not in said
+
+
 def test_nothing_is_permitted_that_was_not_said(train: Train, pack_file: Path, tmp_path: Path):
     train("base", pack_file, "-o", tmp_path, settings=SETTINGS)
     info = model_info(tmp_path / "model")

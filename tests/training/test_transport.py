@@ -169,7 +169,7 @@ def test_a_run_that_goes_on_meanwhile_is_split_whole_or_not_at_all(run, tmp_path
 
     before = contents(tmp_path / "pieces")
     monkeypatch.setattr(tarfile.TarFile, "gettarinfo", vanished)
-    with pytest.raises(UserError, match="config.json cannot be read"):
+    with pytest.raises(UserError, match=r"config\.json cannot be read"):
         split(run, tmp_path / "pieces", 70_000)
     assert contents(tmp_path / "pieces") == before
 

@@ -12,7 +12,7 @@ from .commands import options
 from .commands.export import export
 from .commands.fit import fit
 from .commands.lifter import lifter
-from .commands.transport import most, split
+from .commands.transport import most, split, with_cache
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -36,6 +36,7 @@ RECIPES = Path(__file__).with_name("recipes")
     help="Leave the whole folder here in small pieces, too, at every stop; `videomdm train join` puts it together.",
 )
 @most
+@with_cache
 @click.pass_context
 def base(
     context: click.Context,
@@ -47,6 +48,7 @@ def base(
     overrides: tuple[str, ...],
     pieces: Path | None,
     most: float,
+    with_cache: bool,
 ) -> None:
     """Train the base model on PACK: the lifter, the denoiser, and the model's folder.
 
@@ -56,7 +58,7 @@ def base(
 
     _train(context, pack, folder, time_limit, overrides, licence, commercial)
     if pieces is not None:
-        rank_zero_only(context.invoke)(split, run=folder, folder=pieces, most=most)
+        rank_zero_only(context.invoke)(split, run=folder, folder=pieces, most=most, with_cache=with_cache)
 
 
 def _train(
@@ -69,11 +71,15 @@ def _train(
     commercial: bool,
 ) -> None:
     """What is left of the recipe, until the time is up."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     from videomdm.errors import UserError
 
     from .configuration import load_config
     from .engine import STATE, fabric_for, load_state
     from .fit import FitConfig
+    from .mixture import DataSource
+    from .preparing import prepare
 
     stages: dict[str, list[str]] = {"lifter": [], "fit": []}
     for override in overrides:
@@ -86,6 +92,7 @@ def _train(
     config = RECIPES / "base.toml"
     settings = load_config(FitConfig, config, stages["fit"])
     fabric = fabric_for(settings.engine)  # its processes go from stage to stage together
+    say = rank_zero_only(click.echo)
     deadline = time.monotonic() + time_limit
 
     def left() -> float:
@@ -106,10 +113,16 @@ def _train(
             return
         # the next stage begins with minutes of preparing
         if time_limit and fabric.broadcast(time.monotonic() >= deadline):
-            click.echo("the lifter is finished; run the same command to go on")
+            say("the lifter is finished; run the same command to go on")
             return
     state = folder / "run" / STATE
     if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
+        cache = folder / "run" / "cache"  # where `fit` looks
+        if time_limit and fabric.broadcast(
+            not prepare([DataSource(pack)], teacher, settings, cache, deadline)
+        ):
+            say("the clips are not all taught yet; run the same command to go on")
+            return
         context.invoke(
             fit,
             data=(str(pack),),
@@ -125,4 +138,4 @@ def _train(
         )
         if load_state(state)["step"] < settings.engine.steps:
             return
-    context.invoke(export, run=folder / "run", folder=folder / "model", lifter_file=None)
+    rank_zero_only(context.invoke)(export, run=folder / "run", folder=folder / "model", lifter_file=None)
