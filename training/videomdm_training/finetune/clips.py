@@ -19,13 +19,14 @@ from videomdm.motion.bvh import read_bvh, to_motion
 from videomdm.motion.clip import FPS, Motion
 from videomdm.motion.representation import canonicalise
 from videomdm.motion.resample import resample
-from videomdm.motion.skeleton import mirror_positions
+from videomdm.motion.skeleton import JOINT_NAMES, mirror_positions
 
 from ..captions import CaptionTable, mirror_caption
 from ..sources import LONGEST, SHORTEST
 from ..teacher.supervision import SourceClip
 
 KINDS = (".npz", ".bvh")
+SHORTEST_BONES, LONGEST_BONES = 1.3, 10.0  # metres, all together: somebody 0.5 m tall, and a giant of 4 m
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,21 @@ def read_clips(folder: Path) -> list[CaptionedClip]:
 
 
 def _bvh(path: Path) -> Motion:
+    """The motion in metres: centimetres are usual, and told by the bones, since who lies down has no height."""
     try:
-        # centimetres are usual; a person is between 0.5 and 3 m tall
-        for scale in (0.01, 1.0):
-            motion = to_motion(read_bvh(path, scale))
-            if 0.5 < np.ptp(motion.positions[0, :, 1]) < 3.0:
-                return motion
+        take = read_bvh(path)
+        motion = to_motion(take)
     except UserError as error:
         raise UserError(f"{path}: {error.message}", error.advice, error.code) from error
-    raise UserError(f"The figure in {path} has no person's size.", "Write it in centimetres or metres.")
+    joints = [take.skeleton.index(name) for name in JOINT_NAMES[1:]]
+    bones = float(np.linalg.norm(take.skeleton.offsets[joints], axis=1).sum())
+    for scale in (0.01, 1.0):
+        if SHORTEST_BONES < scale * bones < LONGEST_BONES:
+            return Motion(scale * motion.positions, motion.fps)
+    raise UserError(
+        f"The bones of the figure in {path} are {bones:.3g} units long together, which is no person's size.",
+        "Write it in centimetres or metres.",
+    )
 
 
 def _captions(path: Path, motion: Motion) -> tuple[str, ...]:
