@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -26,9 +27,13 @@ from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm.motion.representation import encode  # noqa: E402
 from videomdm.motion.skeleton import JOINT_NAMES  # noqa: E402
 from videomdm.pipeline import Pipeline, TextRequest  # noqa: E402
+from videomdm_training import samples  # noqa: E402
+from videomdm_training.captions import CaptionTable  # noqa: E402
 from videomdm_training.engine import EngineConfig  # noqa: E402
+from videomdm_training.finetune import rehearsal  # noqa: E402
 from videomdm_training.finetune.clips import read_clips  # noqa: E402
-from videomdm_training.finetune.finetune import Base, FinetuneConfig  # noqa: E402
+from videomdm_training.finetune.finetune import Base, FinetuneConfig, add_prompts, load_settings  # noqa: E402
+from videomdm_training.finetune.folder import refuse_other_folder  # noqa: E402
 from videomdm_training.finetune.material import gather  # noqa: E402
 from videomdm_training.finetune.network import AdaptedDenoiser  # noqa: E402
 
@@ -116,6 +121,7 @@ def test_the_new_model_is_listed_with_its_card_and_makes_motion(tuned, run_folde
     info = next(info for info in available_models() if info.name == "greeting")
     assert (info.licence, info.commercial, info.base) == ("CC0-1.0", True, run_folder.name)
     card = Path(info.card).read_text()
+    assert "two of the base's own are" in card
     assert CAPTION in card and "CC0-1.0; commercial use is permitted" in card and "10 clips" in card
     motion = Pipeline.load("greeting", "cpu").generate(TextRequest(CAPTION, seconds=1, steps=3))[0]
     assert len(motion) == 20 and motion.provenance["model"] == "greeting"
@@ -155,15 +161,185 @@ def test_other_ways_to_tune(train: Train, run_folder, studio, tmp_path, change):
     settings = [word for word in change if not word.startswith("--")]
     folder = tmp_path / "other"
     words = ("finetune", "--from", run_folder, "--data", studio, "-o", folder)
-    train(*words, *flags, settings=(*QUICK, "engine.steps=2", *settings))
+    train(*words, *flags, settings=(*QUICK, "engine.steps=40", "engine.log_every=1", *settings))
     whole = "motions=2d" not in change
     assert (folder / "denoiser.safetensors").is_file() == whole
     assert (folder / "adapter.safetensors").is_file() != whole
+    rows = log(folder)
+    name = "features" if whole else "loss"
+    first, last = (np.mean([row[name] for row in rows[part]]) for part in (slice(10), slice(-10, None)))
+    assert last < 1.02 * first and max(row["loss"] for row in rows) < 3 * rows[0]["loss"]
     if whole:  # works where its base is not
         assert load_denoiser(folder).meta["diffusion_steps"] == 50
         assert Pipeline.load(str(folder), "cpu").lifter is not None
     else:
-        assert {"position", "velocity", "alignment"} <= log(folder)[-1].keys()
+        assert {"position", "velocity", "alignment"} <= rows[-1].keys()
+
+
+def test_each_method_has_a_learning_rate_of_its_own(tmp_path):
+    def rate(*overrides: str) -> float:
+        return load_settings(None, overrides, 0.0, tmp_path).engine.learning_rate
+
+    assert (rate(), rate("method=full")) == (7e-3, 1e-4)
+    assert rate("method=full", "engine.learning_rate=2e-4") == 2e-4
+    assert rate("method=full", "engine.learning_rate=7e-3") == 7e-3
+
+
+@pytest.mark.parametrize("kind", ["3d", "teacher"])
+def test_a_setting_that_would_be_replaced_is_refused(tmp_path, kind):
+    with pytest.raises(UserError, match=r"loss\.supervision") as refused:
+        load_settings(None, (f"loss.supervision={kind}",), 0.0, tmp_path)
+    assert "Set motions" in refused.value.advice
+
+
+def test_the_studio_sees_what_it_makes(train: Train, run_folder, studio, tmp_path, monkeypatch):
+    """A picture of the captions' motions, and how far the work has come while the base makes its own."""
+    bars = []
+
+    def bar(iterable, **options):
+        bars.append((len(iterable), options["desc"]))
+        return iterable
+
+    monkeypatch.setattr(rehearsal, "progress_bar", bar)
+    drawn = []
+    draw = samples.draw_sheet
+    monkeypatch.setattr(
+        samples, "draw_sheet", lambda motions, *rest: drawn.append(motions) or draw(motions, *rest)
+    )
+    words = ("finetune", "--from", run_folder, "--data", studio, "-o", tmp_path / "x")
+    train(*words, settings=(*QUICK, "engine.validate_every=3", "rehearsal.clips=50"))
+    assert bars == [(3, "rehearsal")]
+    assert sorted(path.name for path in (tmp_path / "x" / "samples").iterdir()) == [
+        "step0000003.png",
+        "step0000006.png",
+    ]
+    assert [motion.caption for motion in drawn[0]] == [CAPTION, "hello there"]
+
+
+def test_of_several_processes_one_writes_the_model(train: Train, run_folder, studio, tmp_path, monkeypatch):
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    folder = tmp_path / "x"
+    result = train("finetune", "--from", run_folder, "--data", studio, "-o", folder, settings=QUICK)
+    assert (folder / "state.pt").is_file() and result.output.count("Try it") == 0
+    assert not [
+        name for name in ("config.json", "adapter.safetensors", "CARD.md") if (folder / name).exists()
+    ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def test_a_model_that_lies_there_is_not_touched(
+    train: Train, run_folder, tuned, studio, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("VIDEOMDM_DATA", str(tmp_path / "user"))
+    exported, copied, other = (tmp_path / name for name in ("exported", "copied", "other"))
+    train("export", run_folder, "-o", exported)
+    copied.mkdir()
+    shutil.copy(tuned / "adapter.safetensors", copied)
+    shutil.copy(tuned / "config.json", copied)
+    (tmp_path / "link").symlink_to(run_folder)
+    other.mkdir()
+    (other / "config.json").write_text('{"table": 1}')
+    words = ("finetune", "--from", run_folder, "--data", studio)
+    for there, said in (
+        (exported, "holds denoiser.safetensors"),
+        (copied, "holds adapter.safetensors"),
+        (run_folder, "is the model to start from"),
+        (tmp_path / "link", "is the model to start from"),
+        (other, "another kind of run"),
+    ):
+        before = contents(there)
+        result = train(*words, "-o", there, settings=QUICK, status=2)
+        assert said in result.output and "Choose another folder" in result.output
+        assert contents(there) == before
+    result = train(
+        "finetune", "--from", exported, "--data", studio, "-o", run_folder, settings=QUICK, status=2
+    )
+    assert "another kind of run" in result.output and "Remove" not in result.output
+
+
+def test_an_adapter_and_whole_weights_take_each_others_place(train: Train, run_folder, studio, tmp_path):
+    words = ("finetune", "--from", run_folder, "--data", studio, "-o", tmp_path / "x")
+    for flag, there in (((), {"adapter"}), (("--whole",), {"denoiser", "lifter"}), ((), {"adapter"})):
+        train(*words, *flag, settings=QUICK)
+        assert {path.stem for path in (tmp_path / "x").glob("*.safetensors")} == there
+
+
+def test_a_run_does_not_claim_what_it_never_trained(train: Train, run_folder, studio, tmp_path):
+    data, folder = tmp_path / "data", tmp_path / "x"
+    shutil.copytree(studio, data)
+    words = ("finetune", "--from", run_folder, "--data", data, "-o", folder)
+    train(*words, settings=QUICK)
+    train(*words, settings=QUICK)  # finished, and told the same
+    made = contents(folder)
+    Motion(person(40, waving=0.1), 20.0, caption="the mascot bows").save(data / "bow.npz")
+    refused = train(*words, settings=QUICK, status=2).output
+    assert "other clips or captions" in refused and "more engine.steps than 6" in refused
+    (data / "bow.npz").unlink()
+    refused = train(*words, settings=(*QUICK, "rehearsal.weight=2"), status=2).output
+    assert "rehearsal.weight=1.0, not 2.0" in refused
+    assert "engine.steps=6 already" in train(*words, settings=(*QUICK, "engine.steps=4"), status=2).output
+    (data / "take9.txt").write_text("the mascot bows\n")
+    assert "other clips or captions" in train(*words, settings=QUICK, status=2).output
+    assert contents(folder) == made
+    settings = (*QUICK, "engine.steps=8", "rehearsal.weight=2")
+    assert "finished after step 8" in train(*words, settings=settings).output
+    assert "the mascot bows" in (folder / "CARD.md").read_text()
+    assert json.loads((folder / "config.json").read_text())["rehearsal"]["weight"] == 2
+
+
+def test_what_to_try_can_be_pasted(train: Train, run_folder, studio, tmp_path):
+    data, folder = tmp_path / "data", tmp_path / "our $models"
+    data.mkdir()
+    Motion(person(40), 20.0, caption='it says "hello" for $5').save(data / "a.npz")
+    output = train("finetune", "--from", run_folder, "--data", data, "-o", folder, settings=QUICK).output
+    (line,) = (line for line in output.splitlines() if line.startswith("Try it: "))
+    assert shlex.split(line)[2:] == [
+        "videomdm", "generate", 'it says "hello" for $5', "--model", str(folder),
+    ]  # fmt: skip
+
+
+def test_a_model_made_here_is_named_like_its_folder(train: Train, run_folder, studio, tmp_path, monkeypatch):
+    (tmp_path / "mascot").mkdir()
+    monkeypatch.chdir(tmp_path / "mascot")
+    train("finetune", "--from", run_folder, "--data", studio, "-o", ".", settings=QUICK)
+    assert load_adapter(Path("adapter.safetensors"))[1]["name"] == "mascot"
+
+
+def meaning(prompts) -> set[str]:
+    return set().union(*map(rehearsal._meaning, prompts))
+
+
+def test_prompts_that_measure_are_other_actions_than_those_that_are_kept():
+    assert not meaning(rehearsal.HELD_PROMPTS) & meaning(rehearsal.PROMPTS)
+    assert not rehearsal._meaning("a person is walking") ^ rehearsal._meaning("someone walks")
+    own = ("The mascot swims across.", "a golf player, swinging", "A person waves.")
+    measured = rehearsal.unrelated(own)
+    assert set(rehearsal.HELD_PROMPTS) - set(measured) == {"someone swims", "a man swings a golf club"}
+    assert rehearsal.unrelated(rehearsal.HELD_PROMPTS) != ()
+    assert set(rehearsal.PROMPTS) - set(rehearsal.rehearsed(own)) == {"a person waves"}
+    assert rehearsal.rehearsed(rehearsal.PROMPTS) == rehearsal.PROMPTS
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_model_that_is_its_base_has_forgotten_nothing(run_folder, precision):
+    """In the precision of the training: the base's own rounding is nothing to unlearn."""
+    from videomdm.diffusion.schedule import cosine
+    from videomdm.model.text import text_encoder
+
+    base, words, cpu = Base.load(str(run_folder)), CaptionTable(), torch.device("cpu")
+    add_prompts(words)
+    words.encode(text_encoder(), cpu)
+    config = rehearsal.RehearsalConfig(clips=4, batch=2)
+    kept = rehearsal.Rehearsal(base.network.eval(), words, cosine(50), config, 0.1, 0, precision)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+        assert float(kept.loss(base.network, torch.Generator().manual_seed(0))) == 0.0
+    same = rehearsal.forgetting(base.network, base.network, words, base.normalisation, cosine(50))
+    assert same.moved == 0.0 < 0.001 < same.seeds
 
 
 def test_training_through_merged_weights_is_what_loading_merges(run_folder, tuned):
@@ -238,6 +414,20 @@ def test_clips_are_read_as_they_were_written(studio, tmp_path):
     assert np.ptp(read_clips(tmp_path)[-1].motion.positions[0, :, 1]) == pytest.approx(height, abs=0.1)
 
 
+@pytest.mark.parametrize(("scale", "factor"), [(1.0, 1.0), (100.0, 1.0), (100.0, 0.6), (1.0, 1.4)])
+def test_the_size_of_a_figure_is_told_by_its_bones(tmp_path, scale, factor):
+    """Somebody who lies on the floor has no height, and a child and a giant are people, too."""
+    lying = factor * person(40, waving=0.4)[..., [0, 2, 1]] * [1.0, 1.0, -1.0]
+    write_bvh(tmp_path / "lies.bvh", Motion(lying.astype(np.float32), 20.0), scale=scale)
+    (tmp_path / "lies.txt").write_text("lies on the floor")
+    (clip,) = read_clips(tmp_path)
+    assert np.ptp(clip.motion.positions[0, :, 1]) < 0.5
+    assert np.allclose(clip.motion.positions, lying, atol=0.01 * factor)
+    write_bvh(tmp_path / "lies.bvh", Motion(lying.astype(np.float32), 20.0), scale=1e4)
+    with pytest.raises(UserError, match="no person's size"):
+        read_clips(tmp_path)
+
+
 def test_what_cannot_be_used_is_said_and_nothing_is_written(
     train: Train, run_folder, studio, tuned, tmp_path
 ):
@@ -270,9 +460,9 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(
     assert not out.exists()
 
 
-def test_a_folder_with_a_damaged_configuration_is_kept(train: Train, run_folder, studio, tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match="damaged"):
-        from videomdm_training.finetune.finetune import FinetuneConfig, refuse_other_run
-
-        refuse_other_run(tmp_path, Base.load(str(run_folder)), FinetuneConfig())
+@pytest.mark.parametrize("text", ["{", "[]", '{"base": 3}'])
+def test_a_folder_with_a_damaged_configuration_is_kept(run_folder, tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match="damaged") as refused:
+        refuse_other_folder(tmp_path, Base.load(str(run_folder)))
+    assert "another folder" in refused.value.advice

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -52,30 +53,43 @@ def finetune(
     commercial: bool,
 ) -> None:
     """Make a new model of a studio's clips and captions; goes on where it stopped."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     from videomdm.model.registry import user_models
 
-    from ..configuration import load_run_config, time_left
-    from .finetune import Base, FinetuneConfig, finetune, refuse_other_run
+    from ..configuration import time_left
+    from .finetune import Base, finetune, load_settings
+    from .folder import refuse_other_folder, refuse_other_settings, store_settings
     from .material import gather
-    from .store import store, write_card
+    from .store import said, store, write_card
 
     begun = time.monotonic()
     folder = folder or user_models() / data.resolve().name
-    settings = load_run_config(FinetuneConfig, config, overrides, time_limit, folder)
     base = Base.load(base_name)
-    refuse_other_run(folder, base, settings)
+    refuse_other_folder(folder, base)
+    settings = load_settings(config, overrides, time_limit, folder)
+    refuse_other_settings(folder, settings)
     material = gather(data, base, settings)
+    refuse_other_settings(folder, settings, material.sha256)
+    rank_zero_only(store_settings)(folder, base, settings, material.sha256)
     settings = time_left(settings, begun)
-    tuned = finetune(base, material.supervision, material.words, settings, folder, material.kind)
-    facts = {
-        "licence": licence,
-        "commercial": commercial and bool(base.meta.get("commercial")),
-        "clips": material.clips,
-        "supervision": material.kind,
-    }
-    path = store(folder, base, tuned, facts, whole)
-    write_card(folder, base, tuned, settings, facts, material.captions, material.seconds, path)
-    outcome = tuned.outcome
-    click.echo(outcome.said(path))
-    click.echo(f"Motions of unrelated prompts moved by {1000 * tuned.forgotten:.0f} mm.")
-    click.echo(f'Try it: videomdm generate "{material.captions[0]}" --model {folder}')
+    tuned = finetune(
+        base, material.supervision, material.words, settings, folder, material.kind, material.captions
+    )
+
+    @rank_zero_only
+    def leave() -> None:  # of several processes one
+        facts = {
+            "licence": licence,
+            "commercial": commercial and bool(base.meta.get("commercial")),
+            "clips": material.clips,
+            "supervision": material.kind,
+        }
+        path = store(folder, base, tuned, facts, whole)
+        write_card(folder, base, tuned, settings, facts, material.captions, material.seconds, path)
+        click.echo(tuned.outcome.said(path))
+        click.echo(f"Motions of unrelated prompts moved: {said(tuned.forgotten)}.")
+        words = ("videomdm", "generate", material.captions[0], "--model", str(folder))
+        click.echo(f"Try it: {shlex.join(words)}")
+
+    leave()

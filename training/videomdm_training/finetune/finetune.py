@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,24 +18,27 @@ from videomdm.model.adapter import AdapterConfig, load_denoiser
 from videomdm.model.checkpoint import load_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
 from videomdm.model.lifter import Lifter
-from videomdm.model.registry import CONFIG, DENOISER, find_model, fingerprint
-from videomdm.motion.clip import write_atomically
+from videomdm.model.registry import DENOISER, find_model, fingerprint
 
 from .. import engine
 from ..captions import CaptionTable
-from ..configuration import lasting
+from ..configuration import load_run_config
 from ..fit import FitConfig, LossConfig, VideoMDM
 from ..normalisation import Normalisation
+from ..samples import Samples
 from ..teacher.supervision import Supervision, SupervisionConfig
 from ..views import CameraConfig, DetectorConfig
 from .network import AdaptedDenoiser
-from .rehearsal import HELD_PROMPTS, PROMPTS, Rehearsal, RehearsalConfig, forgetting
+from .rehearsal import HELD_PROMPTS, PROMPTS, Forgetting, Rehearsal, RehearsalConfig, forgetting
+
+LIFTER = "lifter.safetensors"
+MOST_SAMPLES = 4  # captions of whose motions there is a picture
 
 
-def _engine() -> engine.EngineConfig:
+def _engine(learning_rate: float = 7e-3) -> engine.EngineConfig:
     return engine.EngineConfig(
-        steps=300, optimiser="adamw", learning_rate=7e-3, weight_decay=0.0, warmup=10, cooldown=0.6, ema=0.98,
-        save_every=50, log_every=5, validate_every=1_000_000,
+        steps=300, optimiser="adamw", learning_rate=learning_rate, weight_decay=0.0, warmup=10, cooldown=0.6,
+        ema=0.98, save_every=50, log_every=5, validate_every=100,
     )  # fmt: skip
 
 
@@ -44,11 +46,12 @@ def _engine() -> engine.EngineConfig:
 class FinetuneConfig:
     """Everything that decides a fine-tuning.
 
+    engine:  ``validate_every`` is how often motions of the first captions are drawn for TensorBoard.
     method:  "adapter" trains low-rank differences to the base and stores only those; "full" trains every weight
              and stores a whole model.
     motions: clips of 3D motion are supervised by their 3D; with "2d" they are looked at by synthetic cameras and
              only their keypoints supervise, as those of footage always do.
-    loss:    the terms of 2D supervision.
+    loss:    the terms of 2D supervision; which supervision it is, ``motions`` decides.
     known:   what training knows of a clip: which teacher, which cameras.
     """
 
@@ -68,6 +71,13 @@ class FinetuneConfig:
     align_teacher: bool = True
     mirror: bool = True
 
+    def __post_init__(self) -> None:
+        if self.loss.supervision != "2d":
+            raise UserError(
+                "loss.supervision is a setting of `train fit`.",
+                'Set motions to "3d" or "2d": clips supervise by their own 3D, or by their keypoints.',
+            )
+
     def as_fit(self, sizes: DenoiserConfig, diffusion_steps: int, loss: LossConfig) -> FitConfig:
         """The settings of a training from scratch that has the same losses; checks them."""
         return FitConfig(
@@ -83,6 +93,24 @@ class FinetuneConfig:
             mirror=self.mirror,
             diffusion_steps=diffusion_steps,
         )
+
+
+@dataclass(frozen=True)
+class FullConfig(FinetuneConfig):
+    """The defaults where every weight is trained: at an adapter's learning rate that diverges."""
+
+    engine: engine.EngineConfig = field(default_factory=lambda: _engine(learning_rate=1e-4))
+    method: Literal["adapter", "full"] = "full"
+
+
+def load_settings(
+    path: Path | None, overrides: Sequence[str], time_limit: float, folder: Path
+) -> FinetuneConfig:
+    """The configuration of a run in ``folder``, as :func:`load_run_config`, with the defaults of its method."""
+    settings = load_run_config(FinetuneConfig, path, overrides, time_limit, folder)
+    if settings.method == "full":
+        return load_run_config(FullConfig, path, overrides, time_limit, folder)
+    return settings
 
 
 @dataclass(frozen=True)
@@ -105,9 +133,9 @@ class Base:
                 "Fine-tune its base, or make it a whole model first with --whole.",
             )
         file = load_denoiser(folder)
-        if not (folder / "lifter.safetensors").is_file() or not {"mean", "std"} <= file.tensors.keys():
+        if not (folder / LIFTER).is_file() or not {"mean", "std"} <= file.tensors.keys():
             raise UserError(f"The model {name} has no lifter or no normalisation.", "Choose another base.")
-        lifter = load_model(folder / "lifter.safetensors", Lifter).network
+        lifter = load_model(folder / LIFTER, Lifter).network
         assert isinstance(file.network, Denoiser) and isinstance(lifter, Lifter)
         normalisation = Normalisation(file.tensors["mean"], file.tensors["std"])
         return cls(folder, file.network, lifter, normalisation, file.meta)
@@ -126,33 +154,16 @@ class Base:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What fine-tuning made: the network with averaged weights, and how far unrelated prompts moved, in metres."""
+    """What fine-tuning made: the network with averaged weights, and what it lost of its base."""
 
     outcome: engine.Outcome
-    forgotten: float
+    forgotten: Forgetting
 
 
 def add_prompts(words: CaptionTable) -> None:
     """Enter the prompts of the rehearsal; to be done before the captions are encoded."""
     for prompt in (*PROMPTS, *HELD_PROMPTS):
         words.add(prompt)
-
-
-def refuse_other_run(folder: Path, base: Base, config: FinetuneConfig) -> None:
-    """UserError where ``folder`` holds a run with another base or method, which cannot be gone on with."""
-    if not (folder / CONFIG).is_file():
-        return
-    try:
-        before = json.loads((folder / CONFIG).read_bytes())
-        known = before["base"]["weights_sha256"] == base.identity["weights_sha256"]
-        same = known and before["method"] == config.method
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / CONFIG} is damaged.", "Remove that folder to start again.") from error
-    if not same:
-        raise UserError(
-            f"{folder} holds a fine-tuning of another base, or with another method.",
-            "Choose another folder with --out, or remove that one.",
-        )
 
 
 def finetune(
@@ -162,10 +173,11 @@ def finetune(
     config: FinetuneConfig,
     folder: Path,
     supervision: Literal["2d", "3d"],
+    captions: Sequence[str],
 ) -> Tuned:
     """Train in ``folder``, going on where a run there stopped.
 
-    ``words`` holds the captions of ``data`` and those of :func:`add_prompts`, encoded.
+    ``words`` holds the ``captions`` of ``data`` and those of :func:`add_prompts`, encoded.
     """
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
@@ -178,7 +190,10 @@ def finetune(
     clips = VideoMDM(data, words, normalisation, schedule, settings)
     rehearsal = None
     if config.rehearsal.weight:
-        rehearsal = Rehearsal(frozen, words, schedule, config.rehearsal, loss.drop_text, config.engine.seed)
+        rehearsal = Rehearsal(
+            frozen, words, schedule, config.rehearsal, loss.drop_text, config.engine.seed,
+            config.engine.precision, captions,
+        )  # fmt: skip
 
     def losses(model: nn.Module, step: int, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
         yield from clips(model, step, generator)
@@ -186,10 +201,8 @@ def finetune(
             kept = rehearsal.loss(model, generator)
             yield {"loss": config.rehearsal.weight * kept, "rehearsal": kept.detach()}
 
-    if fabric.global_rank == 0:
-        where = {**base.identity, "folder": str(base.folder.resolve())}
-        settled = {"base": where, **lasting(config)}
-        write_atomically(folder / CONFIG, json.dumps(settled, indent=1).encode())
     trained = AdaptedDenoiser(frozen, config.adapter) if config.method == "adapter" else network
-    outcome = engine.run(trained, losses, config.engine, folder, fabric)
-    return Tuned(outcome, forgetting(frozen, outcome.network, words, normalisation, schedule))
+    picture = Samples(list(dict.fromkeys(captions))[:MOST_SAMPLES], normalisation, schedule, folder)
+    outcome = engine.run(trained, losses, config.engine, folder, fabric, picture=picture)
+    forgotten = forgetting(frozen, outcome.network, words, normalisation, schedule, captions)
+    return Tuned(outcome, forgotten)

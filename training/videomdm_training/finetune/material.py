@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from videomdm.errors import UserError
 from videomdm.model.text import text_encoder
@@ -14,9 +19,9 @@ from .. import engine
 from ..captions import CaptionTable
 from ..datasets.footage import CAPTIONS, FootageClip, is_footage, read_footage
 from ..datasets.left_out import LeftOut
-from ..teacher.footage import folder_supervision, to_train_on
+from ..teacher.footage import LIFTED, folder_supervision, to_train_on
 from ..teacher.supervision import Supervision, build_supervision
-from .clips import read_clips, source_clips
+from .clips import CaptionedClip, read_clips, source_clips
 from .finetune import Base, FinetuneConfig, add_prompts
 
 
@@ -28,6 +33,7 @@ class Material:
     kind:     how the clips supervise.
     clips:    how many there are; seconds: how long they are together.
     captions: as the studio wrote them.
+    sha256:   of the clips, the captions, and the teachers of other tools.
     """
 
     supervision: Supervision
@@ -36,6 +42,7 @@ class Material:
     clips: int
     seconds: float
     captions: tuple[str, ...]
+    sha256: str
 
 
 def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
@@ -93,4 +100,21 @@ def gather(folder: Path, base: Base, config: FinetuneConfig) -> Material:
     said = [clip.captions for clip in clips] + [clip.captions for clip in seen]
     captions = tuple(caption for each in said for caption in each)
     supervision = parts[0][0] if len(parts) == 1 else Supervision.join(parts)
-    return Material(supervision, words, kind, len(clips) + len(seen), seconds, captions)
+    digest = _digest(folder, clips, seen)
+    return Material(supervision, words, kind, len(clips) + len(seen), seconds, captions, digest)
+
+
+def _digest(folder: Path, clips: Sequence[CaptionedClip], seen: Sequence[FootageClip]) -> str:
+    """SHA-256 of all that supervises."""
+    sha = hashlib.sha256()
+    for clip in clips:
+        sha.update(json.dumps([clip.name, clip.captions, clip.motion.positions.shape]).encode())
+        sha.update(np.ascontiguousarray(clip.motion.positions).data)
+    for shot in seen:
+        seen_in = (shot.keypoints.width, shot.keypoints.height, shot.keypoints.fps)
+        sha.update(json.dumps([shot.name, shot.captions, seen_in]).encode())
+        for values in (shot.keypoints.points, shot.keypoints.confidence):
+            sha.update(np.ascontiguousarray(values).data)
+    for file in sorted((folder / LIFTED).glob("*")) if seen else []:
+        sha.update(file.name.encode() + (file.read_bytes() if file.is_file() else b""))
+    return sha.hexdigest()

@@ -9,6 +9,8 @@ of the data that the base was trained on.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +23,7 @@ from videomdm.errors import UserError
 from videomdm.model.denoiser import Denoiser
 from videomdm.motion.clip import FPS
 from videomdm.motion.representation import decode
+from videomdm.progress import progress_bar
 
 from ..captions import CaptionTable
 from ..clips import Clips
@@ -36,10 +39,18 @@ PROMPTS = (
     "a person climbs stairs", "a person stretches both arms", "a person stands still and looks around",
     "a person turns to the left", "a person turns to the right", "someone sneaks", "a person bends to the side",
 )  # fmt: skip
+# other actions, not other words for those above
 HELD_PROMPTS = (
-    "a person walks forward", "a person jumps in place", "a man is boxing", "a person raises the right hand",
-    "somebody limps", "a person steps to the side",
+    "a man swings a golf club", "a person dribbles a basketball", "a person sweeps with a broom",
+    "someone swims", "a person does a cartwheel", "someone crawls",
+    "somebody drinks from a bottle", "a person washes a window",
 )  # fmt: skip
+# words that name no action
+_SILENT = {
+    "a", "an", "the", "person", "man", "woman", "somebody", "someone", "people", "is", "are", "in", "on",
+    "of", "to", "at", "and", "with", "from", "while", "then", "as", "their", "his", "her", "its", "it",
+    "he", "she", "they", "them", "him", "does", "do", "there", "for", "up", "down",
+}  # fmt: skip
 _STEPS, _GUIDANCE = 20, 2.5
 
 
@@ -76,6 +87,25 @@ def dream(
     return ddim(guided, noise.to(states.device), schedule, _STEPS).clone()
 
 
+def rehearsed(captions: Collection[str]) -> tuple[str, ...]:
+    """The prompts to keep: what a studio says itself is to change, and is not among them."""
+    own = {caption.strip(" .").lower() for caption in captions}
+    return tuple(prompt for prompt in PROMPTS if prompt not in own) or PROMPTS
+
+
+def unrelated(captions: Collection[str]) -> tuple[str, ...]:
+    """Of ``HELD_PROMPTS`` those that share no word of meaning with any caption, or else the fewest."""
+    own = set().union(*map(_meaning, captions))
+    shared = {prompt: len(_meaning(prompt) & own) for prompt in HELD_PROMPTS}
+    return tuple(prompt for prompt, words in shared.items() if words == min(shared.values()))
+
+
+def _meaning(text: str) -> set[str]:
+    """The words of a text but those that name no action, without the endings of verbs and plurals."""
+    words = set(re.findall(r"[a-z]+", text.lower())) - _SILENT
+    return {re.sub(r"(?<=[a-z]{3})(ing|es|ed|s|e)$", "", word) for word in words}
+
+
 class Rehearsal:
     """The base, the motions it made, and the loss of forgetting them."""
 
@@ -87,18 +117,25 @@ class Rehearsal:
         config: RehearsalConfig,
         drop_text: float,
         seed: int,
+        precision: str,
+        captions: Collection[str] = (),
     ) -> None:
-        """``words`` must hold ``PROMPTS``, encoded; the motions are made at once, on the captions' device."""
+        """``words`` must hold ``PROMPTS``, encoded; the motions are made at once, on the captions' device.
+
+        ``precision`` is the engine's: both networks are to be off by the same.  ``captions`` are the studio's.
+        """
         self.base = base
         self.words = words
         self.schedule = schedule
         self.config = config
         self.drop_text = drop_text
+        self.half = precision == "bf16-mixed"
         device = words.flat.device
-        prompts = torch.tensor([words.add(p) for p in PROMPTS], device=device)
+        prompts = torch.tensor([words.add(p) for p in rehearsed(captions)], device=device)
         self.captions = prompts.repeat(-(-config.clips // len(prompts)))[: config.clips]
         made, lengths = [], []
-        for number, ids in enumerate(self.captions.split(len(prompts))):
+        parts = self.captions.split(len(prompts))
+        for number, ids in enumerate(progress_bar(parts, desc="rehearsal", unit="batch")):
             frames = (60, 100, 160)[number % 3]
             made.append(dream(base, words.states(ids), frames, schedule, seed + number).flatten(0, 1))
             lengths += [frames] * len(ids)
@@ -113,22 +150,41 @@ class Rehearsal:
         text = self.words.states(self.captions[batch.index], keep)
         noise = torch.randn(x.shape, generator=generator, device=device)
         x_t = self.schedule.diffuse(x, noise, t)
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=self.half):
             target = self.base(x_t, t, *text, batch.mask).float()
         return feature_loss(network(x_t, t, *text, batch.mask).float(), target, batch.mask)
 
 
-def forgetting(
-    base: nn.Module, network: nn.Module, words: CaptionTable, normalisation: Normalisation, schedule: Schedule
-) -> float:
-    """How far the joints of both networks' motions of ``HELD_PROMPTS`` lie apart about the root, metres.
+@dataclass(frozen=True)
+class Forgetting:
+    """How much of its base a model lost, in metres: means over 4 s, all joints about the root, and prompts.
 
-    Both start from the same noise; the mean over 4 s, all joints and prompts.  None of the prompts is rehearsed.
+    moved: between the motions of both for one prompt and one noise.
+    seeds: between two motions of the base for one prompt: how far apart it deems right.
     """
-    ids = torch.tensor([words.add(p) for p in HELD_PROMPTS], device=words.flat.device)
-    joints = []
-    for one in (base, network):
-        made = dream(one, words.states(ids), round(4 * FPS), schedule, seed=1)
+
+    moved: float
+    seeds: float
+
+
+def forgetting(
+    base: nn.Module,
+    network: nn.Module,
+    words: CaptionTable,
+    normalisation: Normalisation,
+    schedule: Schedule,
+    captions: Collection[str] = (),
+) -> Forgetting:
+    """What ``network`` lost of ``base``, by prompts unrelated to those of the rehearsal and to ``captions``."""
+    ids = torch.tensor([words.add(p) for p in unrelated(captions)], device=words.flat.device)
+
+    def about_root(model: nn.Module, seed: int) -> Tensor:
+        made = dream(model, words.states(ids), round(4 * FPS), schedule, seed)
         positions = decode(normalisation.undo(made))
-        joints.append(positions - positions[:, :, :1])
-    return float((joints[0] - joints[1]).norm(dim=-1).mean())
+        return positions - positions[:, :, :1]
+
+    def apart(one: Tensor, other: Tensor) -> float:
+        return float((one - other).norm(dim=-1).mean())
+
+    was = about_root(base, 1)
+    return Forgetting(apart(was, about_root(network, 1)), apart(was, about_root(base, 2)))

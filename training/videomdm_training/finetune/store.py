@@ -10,14 +10,20 @@ from typing import Any
 from videomdm.model.adapter import save_adapter
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser
-from videomdm.model.registry import ADAPTER, DENOISER
+from videomdm.model.registry import ADAPTER, DENOISER, read_header
 from videomdm.motion.clip import write_atomically
 
-from .finetune import Base, FinetuneConfig, Tuned
+from .finetune import LIFTER, Base, FinetuneConfig, Tuned
 from .network import AdaptedDenoiser
+from .rehearsal import Forgetting
 
 CARD = "CARD.md"
-LIFTER = "lifter.safetensors"
+
+
+def said(forgotten: Forgetting) -> str:
+    """How far motions moved, beside what that is to be compared with."""
+    moved, seeds = (1000 * metres for metres in (forgotten.moved, forgotten.seeds))
+    return f"{moved:.0f} mm from the base's, in the mean; two of the base's own are {seeds:.0f} mm apart"
 
 
 def store(folder: Path, base: Base, tuned: Tuned, facts: Mapping[str, Any], whole: bool) -> Path:
@@ -25,17 +31,18 @@ def store(folder: Path, base: Base, tuned: Tuned, facts: Mapping[str, Any], whol
     network, outcome = tuned.outcome.network, tuned.outcome
     meta = {
         **facts,
-        "name": folder.name,
+        "name": folder.resolve().name,
         "base": base.identity,
         "training_steps": outcome.step,
         "training_seconds": round(outcome.seconds),
-        "forgotten_metres": round(tuned.forgotten, 4),
+        "forgotten_metres": round(tuned.forgotten.moved, 4),
+        "seeds_apart_metres": round(tuned.forgotten.seeds, 4),
     }
     if isinstance(network, AdaptedDenoiser) and not whole:
         path = save_adapter(folder / ADAPTER, network.adapter, meta)
-        # whole weights would be taken instead of the adapter
-        for other in (DENOISER, LIFTER):
-            (folder / other).unlink(missing_ok=True)
+        if _is_own(folder / DENOISER, base):  # whole weights would be taken instead of the adapter
+            (folder / DENOISER).unlink()
+            (folder / LIFTER).unlink(missing_ok=True)
         return path
     merged = network.merged() if isinstance(network, AdaptedDenoiser) else network
     assert isinstance(merged, Denoiser)
@@ -47,8 +54,14 @@ def store(folder: Path, base: Base, tuned: Tuned, facts: Mapping[str, Any], whol
         {**base.meta, **meta},
         {"mean": normalisation.mean, "std": normalisation.std},
     )
-    (folder / ADAPTER).unlink(missing_ok=True)
+    if _is_own(folder / ADAPTER, base):
+        (folder / ADAPTER).unlink()
     return path
+
+
+def _is_own(file: Path, base: Base) -> bool:
+    """Whether a model file was written here, by a fine-tuning of ``base``."""
+    return file.is_file() and read_header(file)["meta"].get("base") == base.identity
 
 
 def write_card(
@@ -80,7 +93,7 @@ def write_card(
         f"| licence | {facts['licence']}; commercial use is {'' if facts['commercial'] else 'not '}permitted |",
         f"| data | {facts['clips']} clips, {seconds:.0f} s together, {facts['supervision']} supervision |",
         f"| training | {outcome.step} steps, {outcome.seconds:.0f} s |",
-        f"| motions of unrelated prompts moved | {1000 * tuned.forgotten:.0f} mm from the base's, in the mean |",
+        f"| motions of unrelated prompts moved | {said(tuned.forgotten)} |",
         "",
         "## Captions",
         "",
