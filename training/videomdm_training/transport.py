@@ -196,7 +196,7 @@ def _manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(
             read_bytes(folder / MANIFEST, MANIFEST_BYTES), type=Manifest, strict=True
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UserError(f"{folder / MANIFEST} is damaged ({error}).", "Fetch it again.") from error
     if manifest.version != VERSION:
         raise UserError(

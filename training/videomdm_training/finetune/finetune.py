@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from videomdm.model.registry import DENOISER, find_model, fingerprint
 
 from .. import engine
 from ..captions import CaptionTable
-from ..configuration import load_run_config
+from ..configuration import load_run_config, time_left
 from ..fit import FitConfig, LossConfig, VideoMDM
 from ..normalisation import Normalisation
 from ..samples import Samples
@@ -179,6 +180,7 @@ def finetune(
 
     ``words`` holds the ``captions`` of ``data`` and those of :func:`add_prompts`, encoded.
     """
+    begun = time.monotonic()
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     schedule = cosine(base.diffusion_steps).to(fabric.device)
@@ -203,6 +205,7 @@ def finetune(
 
     trained = AdaptedDenoiser(frozen, config.adapter) if config.method == "adapter" else network
     picture = Samples(list(dict.fromkeys(captions))[:MOST_SAMPLES], normalisation, schedule, folder)
-    outcome = engine.run(trained, losses, config.engine, folder, fabric, picture=picture)
+    left = time_left(config, begun).engine  # the rehearsal's motions took their time
+    outcome = engine.run(trained, losses, left, folder, fabric, picture=picture)
     forgotten = forgetting(frozen, outcome.network, words, normalisation, schedule, captions)
     return Tuned(outcome, forgotten)
