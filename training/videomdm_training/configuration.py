@@ -123,12 +123,12 @@ def _refuse_other_settings(kind: type, folder: Path, settings: Any) -> None:
     if not (folder / STATE).is_file():
         return
     try:
-        before = _by_full_name(resolved(load_config(kind, folder / CONFIG)))
+        before = by_full_name(resolved(load_config(kind, folder / CONFIG)))
     except UserError:
         return  # not there, or damaged: the state tells whether it fits
     told = [
         f"{name}={before[name]}, not {value}"
-        for name, value in _by_full_name(resolved(settings)).items()
+        for name, value in by_full_name(resolved(settings)).items()
         if name not in FREE and before.get(name) != value
     ]
     if told:
@@ -138,12 +138,12 @@ def _refuse_other_settings(kind: type, folder: Path, settings: Any) -> None:
         )
 
 
-def _by_full_name(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+def by_full_name(values: dict[str, Any], section: str = "") -> dict[str, Any]:
     """The values of all sections by names such as ``engine.steps``."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         inner = isinstance(value, dict)
-        found |= _by_full_name(value, f"{section}{name}.") if inner else {f"{section}{name}": value}
+        found |= by_full_name(value, f"{section}{name}.") if inner else {f"{section}{name}": value}
     return found
 
 

@@ -74,9 +74,10 @@ def _train(
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     from videomdm.errors import UserError
+    from videomdm.model.registry import LIFTER
 
     from .configuration import load_config
-    from .engine import STATE, fabric_for, load_state
+    from .engine import fabric_for, last_step
     from .fit import FitConfig
     from .mixture import DataSource
     from .preparing import prepare
@@ -98,7 +99,7 @@ def _train(
     def left() -> float:
         return max(1e-3, deadline - time.monotonic()) if time_limit else 0.0
 
-    teacher = folder / "lifter" / "lifter.safetensors"
+    teacher = folder / "lifter" / LIFTER
     if not teacher.is_file():
         context.invoke(
             lifter,
@@ -115,9 +116,9 @@ def _train(
         if time_limit and fabric.broadcast(time.monotonic() >= deadline):
             say("the lifter is finished; run the same command to go on")
             return
-    state = folder / "run" / STATE
-    if not state.is_file() or load_state(state)["step"] < settings.engine.steps:
-        cache = folder / "run" / "cache"  # where `fit` looks
+    run = folder / "run"
+    if last_step(run) < settings.engine.steps:
+        cache = run / "cache"  # where `fit` looks
         if time_limit and fabric.broadcast(
             not prepare([DataSource(pack)], teacher, settings, cache, deadline)
         ):
@@ -126,7 +127,7 @@ def _train(
         context.invoke(
             fit,
             data=(str(pack),),
-            folder=folder / "run",
+            folder=run,
             lifter_file=teacher,
             config=config,
             overrides=tuple(stages["fit"]),
@@ -136,6 +137,6 @@ def _train(
             licence=licence,
             commercial=commercial,
         )
-        if load_state(state)["step"] < settings.engine.steps:
+        if last_step(run) < settings.engine.steps:
             return
-    rank_zero_only(context.invoke)(export, run=folder / "run", folder=folder / "model", lifter_file=None)
+    rank_zero_only(context.invoke)(export, run=run, folder=folder / "model", lifter_file=None)

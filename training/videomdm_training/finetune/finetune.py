@@ -19,7 +19,7 @@ from videomdm.model.adapter import AdapterConfig, load_denoiser
 from videomdm.model.checkpoint import load_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
 from videomdm.model.lifter import Lifter
-from videomdm.model.registry import DENOISER, find_model, fingerprint
+from videomdm.model.registry import DENOISER, LIFTER, find_model, fingerprint
 
 from .. import engine
 from ..captions import CaptionTable
@@ -32,7 +32,6 @@ from ..views import CameraConfig, DetectorConfig
 from .network import AdaptedDenoiser
 from .rehearsal import HELD_PROMPTS, PROMPTS, Forgetting, Rehearsal, RehearsalConfig, forgetting
 
-LIFTER = "lifter.safetensors"
 MOST_SAMPLES = 4  # captions of whose motions there is a picture
 
 

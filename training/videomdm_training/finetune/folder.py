@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from videomdm.errors import UserError
-from videomdm.model.registry import ADAPTER, CONFIG, DENOISER
+from videomdm.model.registry import ADAPTER, CONFIG, DENOISER, LIFTER
 from videomdm.motion.clip import write_atomically
 
-from ..configuration import lasting
+from ..configuration import by_full_name, lasting
 from ..engine import STATE
-from .finetune import LIFTER, Base, FinetuneConfig
+from .finetune import Base, FinetuneConfig
 
 ELSEWHERE = "Choose another folder with --out."
 # settings that decide where a run takes place and what it shows, not what it comes to
@@ -24,17 +24,17 @@ def refuse_other_folder(folder: Path, base: Base) -> None:
     """UserError where ``folder`` holds what this fine-tuning would destroy: a model, or another kind of run."""
     if folder.resolve() == base.folder.resolve():
         raise UserError(f"{folder} is the model to start from.", ELSEWHERE)
+    there = [name for name in (DENOISER, LIFTER, ADAPTER, STATE) if (folder / name).exists()]
+    if there and not ((folder / CONFIG).exists() and (folder / STATE).exists()):
+        raise UserError(
+            f"{folder} holds {', '.join(there)}, and no fine-tuning that could be gone on with.", ELSEWHERE
+        )
     if (folder / CONFIG).exists():
         before = _stored(folder)
         if "base" not in before:
             raise UserError(f"{folder} holds another kind of run.", ELSEWHERE)
         if before["base"].get("weights_sha256") != base.identity["weights_sha256"]:
             raise UserError(f"{folder} holds a fine-tuning of another base.", ELSEWHERE)
-    there = [name for name in (DENOISER, LIFTER, ADAPTER, STATE) if (folder / name).exists()]
-    if there and not ((folder / CONFIG).exists() and (folder / STATE).exists()):
-        raise UserError(
-            f"{folder} holds {', '.join(there)}, and no fine-tuning that could be gone on with.", ELSEWHERE
-        )
 
 
 def refuse_other_settings(folder: Path, config: FinetuneConfig, data: str | None = None) -> None:
@@ -44,7 +44,7 @@ def refuse_other_settings(folder: Path, config: FinetuneConfig, data: str | None
     """
     if not (folder / STATE).is_file():
         return
-    before, now = _flat(_stored(folder)), _flat(json.loads(json.dumps(lasting(config))))
+    before, now = by_full_name(_stored(folder)), by_full_name(json.loads(json.dumps(lasting(config))))
     if before.get("method", config.method) != config.method:
         raise UserError(f"{folder} holds a fine-tuning with another method.", ELSEWHERE)
     told = int(before.get("engine.steps", 0))
@@ -82,11 +82,3 @@ def _stored(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / CONFIG} cannot be read, or is damaged.", ELSEWHERE) from error
     return before
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their full names."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat

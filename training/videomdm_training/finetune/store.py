@@ -10,14 +10,12 @@ from typing import Any
 from videomdm.model.adapter import save_adapter
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser
-from videomdm.model.registry import ADAPTER, DENOISER, read_header
+from videomdm.model.registry import ADAPTER, CARD, DENOISER, LIFTER, read_header
 from videomdm.motion.clip import write_atomically
 
-from .finetune import LIFTER, Base, FinetuneConfig, Tuned
+from .finetune import Base, FinetuneConfig, Tuned
 from .network import AdaptedDenoiser
 from .rehearsal import Forgetting
-
-CARD = "CARD.md"
 
 
 def said(forgotten: Forgetting) -> str:
