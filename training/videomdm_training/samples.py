@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from videomdm.diffusion.guidance import text_guided
 from videomdm.diffusion.sampling import ddim
@@ -33,11 +33,14 @@ class Samples:
         self.normalisation = normalisation
         self.schedule = schedule
         self.folder = folder
+        self._text: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, network: nn.Module, step: int) -> Path:
         """The picture of what ``network`` makes at ``step``."""
         device = self.normalisation.mean.device
-        states, mask = (part.to(device) for part in text_encoder()(list(self.prompts)))
+        if self._text is None:  # not before the first picture: many a run ends without one
+            self._text = text_encoder()(list(self.prompts))
+        states, mask = (part.to(device) for part in self._text)
         shape = (len(self.prompts), round(SECONDS * FPS), len(self.normalisation.mean))
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
         guided = text_guided(network, states, mask, GUIDANCE)
