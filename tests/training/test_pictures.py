@@ -13,8 +13,8 @@ from PIL import Image
 
 from videomdm.errors import UserError
 from videomdm.motion.clip import Motion
-from videomdm_training.curve import draw_curve, read_log, smooth
-from videomdm_training.sheet import COLOURS, draw_sheet, view
+from videomdm_training.curve import draw_curve, duration, read_log, smooth
+from videomdm_training.sheet import CHARACTERS, COLOURS, LINES, draw_sheet, view, wrapped
 
 from .conftest import Train
 from .motions import person
@@ -60,6 +60,45 @@ def test_a_figure_that_rises_stays_in_the_picture(tmp_path):
     motion = person(30)
     motion[15:, :, 1] += 3.0
     assert draw_sheet([Motion(motion, caption="flies")], tmp_path / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize("words", [r"pays $5 \foo$ tip", "a^b_{$", "walks and " * 90, "x" * 400, ""])
+def test_words_of_users_are_drawn_as_they_are(tmp_path, words):
+    file = draw_sheet([Motion(person(20), caption=words)], tmp_path / "sheet.png", words)
+    assert pixels(file).shape[1] == 1350  # a long caption widens nothing
+    assert all(len(line) <= CHARACTERS for line in wrapped(words).splitlines())
+    if len(words) > CHARACTERS * LINES:
+        assert wrapped(words).endswith("...") and wrapped(words).count("\n") == LINES - 1
+    else:
+        assert wrapped(words) == words
+    run = tmp_path / "run $5 \\foo$"
+    run.mkdir()
+    (run / "log.jsonl").write_text('{"step": 1, "loss": 2.0, "$5 \\\\foo$": 1.0}\n')
+    assert draw_curve(run, tmp_path / "curve.png").is_file()
+
+
+def test_samples_of_a_training_encode_their_prompts_once(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from videomdm.diffusion.schedule import cosine
+    from videomdm.model.denoiser import Denoiser, DenoiserConfig
+    from videomdm.model.text import STATE
+    from videomdm_training import samples
+    from videomdm_training.normalisation import Normalisation
+
+    asked = []
+
+    def encode(prompts: list[str]):
+        asked.append(prompts)
+        return torch.ones(len(prompts), 3, STATE), torch.ones(len(prompts), 3, dtype=torch.bool)
+
+    monkeypatch.setattr(samples, "text_encoder", lambda: encode)
+    torch.manual_seed(0)
+    network = Denoiser(DenoiserConfig(width=16, layers=1, heads=2, hidden=16)).eval()
+    numbers = Normalisation(torch.zeros(263), torch.ones(263))
+    draw = samples.Samples([r"pays $5 \foo$ tip"], numbers, cosine(50), tmp_path)
+    with torch.inference_mode():
+        first, second = draw(network, 1), draw(network, 2)
+    assert first.is_file() and second.is_file() and asked == [[r"pays $5 \foo$ tip"]]
 
 
 def test_the_sheet_of_a_model(train: Train, run_folder, tmp_path):
@@ -111,3 +150,9 @@ def test_smoothing_follows_the_curve_not_its_spikes():
     assert np.abs(np.log(smooth(spiky) / values)).max() < 0.1
     assert smooth(np.array([3.0])).tolist() == [pytest.approx(3.0)]
     assert smooth(np.zeros(3)).max() < 1e-6
+
+
+def test_times_are_told_in_the_unit_that_suits_them():
+    assert [duration(s) for s in (5.2, 72.0, 119.7, 850.0, 7199.0, 9000.0)] == [
+        "5 s", "72 s", "2 min", "14 min", "2.0 h", "2.5 h",
+    ]  # fmt: skip

@@ -59,6 +59,15 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.exp([logs[max(0, i - reach) : i + reach + 1].mean() for i in range(len(values))])
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit in which it is a number between about 2 and 120."""
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    if seconds < 119.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def draw_curve(run: Path, path: Path) -> Path:
     """Write a PNG of a run's training losses (left) and validation errors (right), logarithmic."""
     from matplotlib.figure import Figure
@@ -79,9 +88,10 @@ def draw_curve(run: Path, path: Path) -> Path:
             columns[1].plot(steps, 1000 * values, style, markersize=3, label=where)
         _label(columns[1], "held-out clips, denoised in one step", "error of joints about the root, mm")
     seconds = series.get("seconds")
-    spent = "" if seconds is None else f", {seconds[1][-1] / 3600:.2f} h"
+    spent = "" if seconds is None else f", {duration(float(seconds[1][-1]))}"
     last = max(int(steps[-1]) for steps, _ in series.values())
-    figure.suptitle(f"{(run if run.is_dir() else run.parent).resolve().name}: {last} steps{spent}")
+    name = (run if run.is_dir() else run.parent).resolve().name
+    figure.suptitle(f"{name}: {last} steps{spent}", parse_math=False)  # a name is no formula
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return write_atomically(path, buffer.getvalue())
@@ -96,4 +106,6 @@ def _label(axes: Any, title: str, unit: str) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel(unit)
     axes.grid(True, which="both", color="#e6e6e6", linewidth=0.6)
-    axes.legend(fontsize=8)
+    if axes.lines:
+        for text in axes.legend(fontsize=8).get_texts():
+            text.set_parse_math(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ PITCH = 1.2  # metres from one figure to the next
 AZIMUTH, ELEVATION = math.radians(50.0), math.radians(8.0)  # of the viewer, from +Z towards +X, and upwards
 HEAD = 0.1  # metres: the drawn head's radius
 COLOURS = {"left": "#1b6ca8", "right": "#d1495b", "middle": "#3a3a3a"}
+BEGIN, FACING = "#2a9d5c", "#e9a23b"  # colours of the path's marks
+CHARACTERS, LINES = 105, 3  # of a caption: so many fit over the figures, and more lines are cut
 
 
 def view(points: np.ndarray) -> np.ndarray:
@@ -45,19 +48,41 @@ def draw_sheet(motions: Sequence[Motion], path: Path, title: str = "") -> Path:
     """Write a PNG with one row for each motion: its caption, ``FRAMES`` figures over time, its path from above."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.5, 2.6 * len(motions) + 0.4), layout="constrained")
-    if title:
-        figure.suptitle(title, fontsize=11, color="#555555")
+    captions = [wrapped(motion.caption) for motion in motions]
+    height = sum(2.8 + 0.18 * caption.count("\n") for caption in captions)  # inches
+    figure = Figure(figsize=(13.5, height + 0.5), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.08, hspace=0.02)
+    # what users write is no formula, whatever dollars and backslashes are in it
+    figure.suptitle(wrapped(title), x=0.01, ha="left", fontsize=11, color="#555555", parse_math=False)
+    figure.legend(handles=_legend(), loc="outside lower right", ncols=5, fontsize=8, frameon=False)
     grid = figure.add_gridspec(len(motions), 2, width_ratios=(FRAMES * PITCH, 2.6))
-    for row, motion in enumerate(motions):
-        _draw_figures(figure.add_subplot(grid[row, 0]), motion)
+    for row, (motion, caption) in enumerate(zip(motions, captions, strict=True)):
+        _draw_figures(figure.add_subplot(grid[row, 0]), motion, caption)
         _draw_path(figure.add_subplot(grid[row, 1]), motion)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return write_atomically(path, buffer.getvalue())
 
 
-def _draw_figures(axes: Any, motion: Motion) -> None:
+def wrapped(text: str) -> str:
+    """``text`` in lines that fit over the figures; what is longer than ``LINES`` ends in dots."""
+    return textwrap.fill(text, CHARACTERS, max_lines=LINES, placeholder=" ...")
+
+
+def _legend() -> list[Any]:
+    """What the colours and marks mean."""
+    from matplotlib.lines import Line2D
+
+    limbs = [Line2D([], [], color=COLOURS[side], lw=2.4, label=f"{side} limbs") for side in ("left", "right")]
+    marks = [
+        Line2D([], [], color=BEGIN, marker="o", ls="", markersize=5, label="the path's start"),
+        Line2D([], [], color=COLOURS["middle"], marker="s", ls="", markersize=4, label="its end"),
+        Line2D([], [], color=FACING, lw=1.2, label="facing, once a second"),
+    ]
+    return limbs + marks
+
+
+def _draw_figures(axes: Any, motion: Motion, caption: str) -> None:
     positions = motion.positions
     chosen = np.unique(np.linspace(0, len(positions) - 1, FRAMES).round().astype(int))
     top = 2.0
@@ -69,10 +94,10 @@ def _draw_figures(axes: Any, motion: Motion) -> None:
         top = max(top, float(body[:, 1].max()) + 0.2)
         _draw_body(axes, body)
         axes.text(column * PITCH, -0.42, f"{frame / motion.fps:.1f} s", ha="center", va="top", fontsize=8)
-    axes.set_title(motion.caption, loc="left", fontsize=11)
+    axes.set_title(caption, loc="left", fontsize=11, parse_math=False)
     axes.set_xlim(-PITCH / 2, (FRAMES - 0.5) * PITCH)
     axes.set_ylim(-0.7, top)
-    axes.set_aspect("equal")
+    axes.set_aspect("equal", anchor="W")
     axes.axis("off")
 
 
@@ -101,24 +126,30 @@ def _draw_body(axes: Any, body: np.ndarray) -> None:
 
 def _draw_path(axes: Any, motion: Motion) -> None:
     """The root's way over the floor seen from above: left of the picture is the character's right at first."""
+    from matplotlib.ticker import MaxNLocator
+
     path = motion.positions[:, 0, ::2]
     facing = np.asarray(facing_direction(motion.positions))[:, ::2]
     axes.plot(*path.T, color=COLOURS["middle"], linewidth=1.5)
-    axes.plot(*path[0], "o", color="#2a9d5c", markersize=5)
+    axes.plot(*path[0], "o", color=BEGIN, markersize=5)
     axes.plot(*path[-1], "s", color=COLOURS["middle"], markersize=4)
     size = max(1.0, float((path.max(0) - path.min(0)).max()) * 0.6)
     for frame in range(0, len(path), max(1, round(motion.fps))):
         tip = path[frame] + 0.2 * size * facing[frame]
-        axes.plot(*np.stack([path[frame], tip]).T, color="#e9a23b", linewidth=1.2)
+        axes.plot(*np.stack([path[frame], tip]).T, color=FACING, linewidth=1.2)
     middle = (path.max(0) + path.min(0)) / 2
     # +Z, where the character faces at first, points down, as for somebody who stands before it
     axes.set_xlim(middle[0] - size, middle[0] + size)
     axes.set_ylim(middle[1] + size, middle[1] - size)
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7)
+    for axis, name in ((axes.xaxis, "x, m"), (axes.yaxis, "z, m")):
+        axis.set_major_locator(MaxNLocator(4))
+        axis.set_label_text(name, fontsize=7)
+        axis.labelpad = 1
     axes.grid(color="#e3e3e3", linewidth=0.6)
     way = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
-    axes.set_title(f"from above, {way:.1f} m", fontsize=8)
+    axes.set_title(f"from above; {way:.1f} m long", fontsize=8)
 
 
 def make_sheet(model: str, prompts: Sequence[str], path: Path, seconds: float, seed: int) -> Path:
