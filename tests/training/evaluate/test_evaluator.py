@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 
 from videomdm.errors import UserError
 from videomdm_training.captions import CaptionTable
+from videomdm_training.datasets.pack import Pack
 from videomdm_training.evaluate import evaluator as files
 from videomdm_training.evaluate.distribution import fid
 from videomdm_training.evaluate.evaluator import FrozenEvaluator, features_of, save_evaluator
@@ -57,6 +59,37 @@ def test_a_trained_evaluator_tells_walks_from_waves(trained):
     assert found["top_1"] >= 1 / 12
     rows = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert sum("validation/top_3" in row for row in rows) == 4
+
+
+def test_clips_without_words_do_not_choose_the_evaluator(train: Train, pack_file, tmp_path):
+    pack = Pack.load(pack_file)
+    takes = {name: pack.positions[rows] for name, rows in pack.takes.items()}
+    val = [segment.id for segment in pack.segments if segment.split == "val"]
+    some = [replace(s, captions=()) if s.id == val[-1] else s for s in pack.segments]
+    none = [replace(s, captions=()) if s.split == "val" else s for s in pack.segments]
+    for name, segments in (("some", some), ("none", none)):
+        Pack.save(tmp_path / name, takes, segments, {})
+    short = (*SETTINGS, "engine.steps=1", "engine.warmup=0")
+    train("evaluator", tmp_path / "some", "-o", tmp_path / "run", settings=short)
+    refused = train("evaluator", tmp_path / "none", "-o", tmp_path / "other", settings=short, status=2)
+    assert "captioned segments for validation" in refused.output
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "batch=1",
+        "noise=-1",
+        "drop_motion=1.5",
+        "drop_text=-0.1",
+        "same=nan",
+        "temperature=inf",
+        "sizes.patch=3",
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(train: Train, tmp_path, setting):
+    refused = train("evaluator", tmp_path / "x.pack", "-o", tmp_path / "run", settings=(setting,), status=2)
+    assert setting.partition("=")[0] in refused.output and not (tmp_path / "run").exists()
 
 
 def test_pairs_that_say_the_same_are_no_wrong_answers():

@@ -229,3 +229,69 @@ def test_there_must_be_something_to_measure_on(train: Train, small, pack_file, a
     assert "at least 4" in train("evaluate", small, pack_file, *out, *few, status=2).output
     assert "no model" in train("evaluate", tmp_path / "none", pack_file, status=2).output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_part_joins_what_lies_in_the_folder(train: Train, small, pack_file, asked, tmp_path):
+    folder = tmp_path / "out"
+    train("evaluate", small, pack_file, "-o", folder, "--part", "words", *asked)
+    (words,) = json.loads((folder / "evaluation.json").read_text())["sections"]
+    result = train("evaluate", small, pack_file, "-o", folder, "--part", "lifter", *asked)
+    both = json.loads((folder / "evaluation.json").read_text())
+    assert [section["title"] for section in both["sections"]] == ["The lifter alone", "Words to motion"]
+    assert both["sections"][1] == words
+    assert {"camera", "guidance", "replications"} <= both["settings"].keys()
+    assert (folder / "evaluation.md").read_text() in result.output
+    train(
+        "evaluate", small, pack_file, "-o", folder, "--part", "lifter", *asked
+    )  # once more: no second section
+    assert json.loads((folder / "evaluation.json").read_text()) == both
+
+
+def test_another_evaluation_in_the_folder_is_not_overwritten(
+    train: Train, small, pack_file, asked, tmp_path, monkeypatch
+):
+    from videomdm_training.evaluate import model as measured
+
+    folder = tmp_path / "out"
+    train("evaluate", small, pack_file, "-o", folder, "--part", "words", *asked)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def no_work(*_: object) -> None:
+        raise AssertionError("nothing is measured before it is known that the figures can be kept")
+
+    for name in ("lifter_section", "prior_sections", "words_section"):
+        monkeypatch.setattr(measured, name, no_work)
+    other = tmp_path / "other" / small.name  # of the same name, without the lifter
+    other.mkdir(parents=True)
+    shutil.copy(small / "denoiser.safetensors", other)
+    again = ("-o", folder, "--part", "words", *asked)
+    for model, more, told in (
+        (other, (), "weights"),
+        (small, ("--part", "lifter", "--seed", "6"), "seed 5, not 6"),
+        (small, ("--sample", "guidance=3.0"), "guidance 2.5, not 3.0"),
+        (small, ("--beside", other), "beside none, not"),
+        (small, ("--replications", "4"), "replications 3, not 4"),
+    ):
+        refused = train("evaluate", model, pack_file, *again, *more, status=2).output
+        assert told in refused and str(folder) in refused and "-o" in refused
+    (folder / "evaluation.json").write_text("{}")
+    assert "cannot be read as the report" in train("evaluate", small, pack_file, *again, status=2).output
+    (folder / "evaluation.json").write_bytes(before["evaluation.json"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_held_out_clips_without_captions_measure_the_lifter_only(
+    train: Train, small, pack_file, asked, tmp_path
+):
+    pack = Pack.load(pack_file)
+    takes = {name: pack.positions[rows] for name, rows in pack.takes.items()}
+    test = [segment for segment in pack.segments if segment.split == "test"]
+    segments = [replace(s, captions=()) if s.id == test[0].id else s for s in pack.segments]
+    Pack.save(tmp_path / "some.pack", takes, segments, {})
+    more = ("--part", "words", "--limit", "99")
+    result = train("evaluate", small, tmp_path / "some.pack", "-o", tmp_path / "out", *asked, *more)
+    assert f"{len(test) - 1} real motions" in result.output
+    segments = [replace(s, captions=()) if s.split == "test" else s for s in pack.segments]
+    Pack.save(tmp_path / "none.pack", takes, segments, {})
+    refused = train("evaluate", small, tmp_path / "none.pack", "-o", tmp_path / "none", *asked, status=2)
+    assert "no captioned segments of the split test" in refused.output and not (tmp_path / "none").exists()

@@ -20,7 +20,7 @@ from ..commands import options
     default=Path("evaluation"),
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for evaluation.md and evaluation.json.",
+    help="Folder for evaluation.md and evaluation.json; other parts that lie there, measured on the same, are kept.",
 )
 @click.option(
     "--part",
@@ -103,7 +103,7 @@ def evaluate(
     settings = EvaluationSettings(
         parts or PARTS, beside, split, limit or 0, replications, seed, evaluator, lift, sample
     )
-    report = evaluate_model(model, pack, settings)
+    report = evaluate_model(model, pack, settings, folder)
     click.echo(report.markdown())
     for path in report.write(folder):
         click.echo(path)

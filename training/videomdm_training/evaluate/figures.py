@@ -16,6 +16,8 @@ from scipy.stats import t as student
 
 from videomdm.motion.clip import write_atomically
 
+MARKDOWN, JSON = "evaluation.md", "evaluation.json"
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -98,8 +100,8 @@ class Report:
         """Write ``evaluation.md`` and ``evaluation.json``, in SI units, into ``folder``."""
         data = json.dumps(msgspec.to_builtins(self), indent=1, allow_nan=False).encode()
         return (
-            write_atomically(folder / "evaluation.md", self.markdown().encode()),
-            write_atomically(folder / "evaluation.json", data),
+            write_atomically(folder / MARKDOWN, self.markdown().encode()),
+            write_atomically(folder / JSON, data),
         )
 
 

@@ -9,6 +9,7 @@ Shape letters: B batch, T frames, N tokens, E embedding.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +29,9 @@ from ..captions import CaptionTable
 from ..clips import FRAME_MULTIPLE, Batch, Clips
 from ..datasets.pack import Pack, Segment
 from ..normalisation import Normalisation
-from ..sources import joints, source_clips, usable
+from ..sources import joints, source_clips
 from ..teacher.supervision import SourceClip
+from .captioned import captioned
 from .evaluator import FrozenEvaluator, features_of, save_evaluator
 from .network import Evaluator, EvaluatorSizes
 from .retrieval import r_precision
@@ -65,11 +67,18 @@ class EvaluatorConfig:
     drop_text: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.batch < 2 or self.temperature <= 0 or not 0 < self.shortest_crop <= 1:
+        if self.batch < 2 or not 0 < self.temperature < math.inf or not 0 < self.shortest_crop <= 1:
             raise UserError(
                 "batch must be at least 2, temperature above 0, shortest_crop between 0 and 1.",
                 "Change the configuration.",
             )
+        if not (0 <= self.drop_motion < 1 and 0 <= self.drop_text <= 1 and 0 <= self.noise < math.inf):
+            raise UserError(
+                "drop_motion and drop_text must lie between 0 and 1, and noise must not be negative.",
+                "0 turns each of them off.",
+            )
+        if math.isnan(self.same):
+            raise UserError("same must be a number, a cosine.", "Above 1 no two captions are the same.")
         if FRAME_MULTIPLE % self.sizes.patch:
             raise UserError(
                 f"sizes.patch must divide {FRAME_MULTIPLE}, to which clips are cut.", "Choose 1, 2 or 4."
@@ -208,16 +217,17 @@ def fit_evaluator(
 
     UserError where the pack has nothing to train or to choose by.
     """
-    training, held_out = usable(pack.select("train")), usable(pack.select("val"))
+    training = captioned([_described(segment) for segment in pack.select("train")])
+    held_out = captioned(pack.select("val"))
     if len(training) < 2 or not held_out:
         raise UserError(
-            "The pack needs segments to train on and segments for validation.",
-            'Give its segments the splits "train" and "val".',
+            "The pack needs captioned segments to train on and captioned segments for validation.",
+            'Give captioned segments the splits "train" and "val".',
         )
     fabric = engine.fabric_for(config.engine)
     torch.manual_seed(config.engine.seed)
     table = CaptionTable()
-    sources = source_clips(pack, [_described(s) for s in training], table, mirror=True)
+    sources = source_clips(pack, training, table, mirror=True)
     table.encode(text_encoder(), fabric.device)
     clips, captions = feature_clips(sources, fabric.device)
     normalisation = Normalisation.of(clips.frames["features"])
@@ -246,7 +256,7 @@ def held_out_r_precision(pack: Pack, evaluator: FrozenEvaluator) -> dict[str, di
     """R-precision of the real motions of a pack's "val" and "test", as far as it has them."""
     found = {}
     for split in ("val", "test"):
-        if segments := usable(pack.select(split)):
+        if segments := captioned(pack.select(split)):
             features = features_of([joints(pack, s).numpy() for s in segments])
             found[split] = real_r_precision(evaluator, features, [s.captions for s in segments])
     return found

@@ -7,7 +7,8 @@ VideoMDM draws them, and a detector's errors.  Every number comes from the seed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
 from ..baselines.flat import FILE, FlatPrior
+from ..cache import digest
 from ..datasets.pack import Pack, Segment
 from ..sources import usable
 from ..views import CameraConfig, DetectorConfig
-from . import lifting
+from . import lifting, prior, words
+from .captioned import captioned
 from .evaluator import FrozenEvaluator
 from .figures import Report, Section, summarise
 from .filmed import seen_clips
+from .kept import joined, read_report, refuse_others
 from .prior import MUCH_HIDDEN, prior_sections
 from .sampling import SamplingSettings
 from .words import WordsSettings, words_section
@@ -36,6 +40,9 @@ from .words import WordsSettings, words_section
 PARTS = ("lifter", "prior", "words")
 SPLITS = ("test", "val", "beside_test")
 TEACHER_CLIPS, LIFTED_CLIPS = 128, 20  # of a split, where no limit is given
+LIFTER_TITLE = "The lifter alone"
+TITLES = (LIFTER_TITLE, *prior.TITLES, words.TITLE)
+Model = Pipeline | FlatPrior
 
 
 @dataclass(frozen=True)
@@ -64,57 +71,122 @@ class EvaluationSettings:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
 
-def evaluate(model: str, pack: Path, settings: EvaluationSettings) -> Report:
+def evaluate(model: str, pack: Path, settings: EvaluationSettings, folder: Path | None = None) -> Report:
     """Evaluate ``model`` (name or folder) on held-out segments of a pack.
 
-    UserError where there is nothing to evaluate on.  Of a model without a lifter only words to motion is measured.
+    The sections that an earlier evaluation of the same left in ``folder`` are part of the report.  UserError, before
+    anything is measured, where the one in ``folder`` is of something else, or where there is nothing to evaluate on.
+    Of a model without a lifter only words to motion is measured.
     """
     pipeline = Pipeline.load(model)
-    if pipeline.lifter is None and "words" not in settings.parts:
+    lifter = pipeline.lifter
+    if lifter is None and "words" not in settings.parts:
         raise UserError(f"The model {pipeline.info.name} has no lifter to measure.", "Measure --part words.")
+    before = read_report(folder) if folder is not None else None
     data = Pack.load(pack)
     seed, limit = settings.seed, settings.limit
-    facts: dict[str, Any] = {"model": pipeline.info.name, "data": pack.name, "seed": seed, "limit": limit}
-    sections: list[Section] = []
-    footage = [part for part in ("lifter", "prior") if part in settings.parts and pipeline.lifter is not None]
-    if pipeline.lifter is not None and "lifter" in footage:
+    facts = _common(pipeline, pack, settings)
+    needed = tuple(facts)
+    splits: dict[str, list[Segment]] = {}
+    lifted: list[Segment] = []
+    asked: _Asked | None = None
+    if lifter is not None and "lifter" in settings.parts:
         splits = {split: _held_out(data, split, limit or TEACHER_CLIPS, seed) for split in ("val", "test")}
-        sections.append(lifter_section(pipeline.lifter, data, splits, pipeline.device, seed))
-    if "prior" in footage:
-        chosen = _held_out(data, settings.split, limit or LIFTED_CLIPS, seed)
-        sections += prior_sections(pipeline, data, chosen, seed, settings.lift)
+    if lifter is not None and "prior" in settings.parts:
+        lifted = _held_out(data, settings.split, limit or LIFTED_CLIPS, seed)
         facts |= {"split of the lifted clips": settings.split, "hidden detector": _told(MUCH_HIDDEN)}
         facts |= {f"lift {name}": value for name, value in _plain(settings.lift).items()}
-    if footage:
+    if splits or lifted:
         facts |= {"camera": _told(CameraConfig()), "detector": _told(DetectorConfig())}
     if "words" in settings.parts:
+        asked = _Asked.of(pipeline, data, settings)
+        facts |= asked.facts(settings)
+    if before is not None and folder is not None:
+        refuse_others(before, facts, needed, folder)
+    sections: list[Section] = []
+    if lifter is not None and splits:
+        sections.append(lifter_section(lifter, data, splits, pipeline.device, seed))
+    if lifted:
+        sections += prior_sections(pipeline, data, lifted, seed, settings.lift)
+    if asked is not None:
+        how = WordsSettings(settings.replications, seed, settings.sampling)
+        sections.append(words_section(asked.models, data, asked.segments, asked.evaluator, how))
+    report = Report(facts, tuple(sections))
+    return joined(before, report, TITLES) if before is not None else report
+
+
+def _common(pipeline: Pipeline, pack: Path, settings: EvaluationSettings) -> dict[str, Any]:
+    """The facts that every section depends on."""
+    return {
+        "model": pipeline.info.name,
+        "weights": f"SHA-256 {_weights(pipeline)}",
+        "data": pack.name,
+        "data file": f"SHA-256 {hashlib.sha256(pack.read_bytes()).hexdigest()}",
+        "seed": settings.seed,
+        "limit": settings.limit,
+        "frames per second": FPS,
+        "device": pipeline.device.type,
+    }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Whom words to motion asks, for what, and who judges."""
+
+    models: Mapping[str, Model]
+    segments: Sequence[Segment]
+    evaluator: FrozenEvaluator
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, data: Pack, settings: EvaluationSettings) -> _Asked:
         evaluator = FrozenEvaluator.load(settings.evaluator)
-        models: dict[str, Pipeline | FlatPrior] = {pipeline.info.name: pipeline}
+        models: dict[str, Model] = {pipeline.info.name: pipeline}
         for name in settings.beside:
             _add(models, *_beside(name, pipeline.device))
-        words = WordsSettings(settings.replications, seed, settings.sampling)
-        chosen = _held_out(data, settings.split, limit, seed)
-        sections.append(words_section(models, data, chosen, evaluator, words))
-        facts |= {"split of the captions": settings.split, "evaluator": f"SHA-256 {evaluator.digest}"}
-        facts |= {"sampler": settings.sampling.sampler, "denoising steps": settings.sampling.steps}
-        facts |= {"guidance": settings.sampling.guidance, "precision": settings.sampling.precision}
-    facts |= {"frames per second": FPS, "device": pipeline.device.type}
-    return Report(facts, tuple(sections))
+        segments = _held_out(data, settings.split, settings.limit, settings.seed, words_needed=True)
+        words.refuse_few(segments)
+        return cls(models, segments, evaluator)
+
+    def facts(self, settings: EvaluationSettings) -> dict[str, Any]:
+        """What decides the table."""
+        _, *beside = self.models.items()
+        sampling = settings.sampling
+        return {
+            "split of the captions": settings.split,
+            "replications": settings.replications,
+            "evaluator": f"SHA-256 {self.evaluator.digest}",
+            "beside": "; ".join(f"{name}, SHA-256 {_weights(model)}" for name, model in beside) or "none",
+            "sampler": sampling.sampler,
+            "denoising steps": sampling.steps,
+            "guidance": sampling.guidance,
+            "precision": sampling.precision,
+        }
 
 
-def _held_out(data: Pack, split: str, count: int, seed: int) -> list[Segment]:
+def _weights(model: Model) -> str:
+    """SHA-256 of everything in a model that was learned."""
+    if isinstance(model, FlatPrior):
+        return digest(model.network.state_dict())
+    learned = {"mean": model.mean, "std": model.std, **model.denoiser.state_dict(prefix="denoiser.")}
+    if model.lifter is not None:
+        learned |= model.lifter.state_dict(prefix="lifter.")
+    return digest(learned)
+
+
+def _held_out(data: Pack, split: str, count: int, seed: int, words_needed: bool = False) -> list[Segment]:
     """``count`` segments of a split drawn without repetition, or all where ``count`` is 0; UserError for none."""
-    segments = usable(data.select(split))
+    segments = (captioned if words_needed else usable)(data.select(split))
     if not segments:
+        kind = "captioned segments" if words_needed else "segments"
         raise UserError(
-            f"The data set has no segments of the split {split}.",
-            f"Give some of its segments the split {split}, or measure other --part or --split.",
+            f"The data set has no {kind} of the split {split}.",
+            f"Give some of its {kind} the split {split}, or measure other --part or --split.",
         )
     order = np.random.default_rng(seed).permutation(len(segments))
     return [segments[i] for i in order[: count or None]]
 
 
-def _beside(model: str, device: torch.device) -> tuple[str, Pipeline | FlatPrior]:
+def _beside(model: str, device: torch.device) -> tuple[str, Model]:
     """A model by name or folder, or the 2D model of a run folder; and what it is called."""
     if (Path(model) / FILE).is_file():
         return f"{Path(model).resolve().name}, consensus", FlatPrior.load(Path(model), device)
@@ -122,7 +194,7 @@ def _beside(model: str, device: torch.device) -> tuple[str, Pipeline | FlatPrior
     return pipeline.info.name, pipeline
 
 
-def _add(models: dict[str, Pipeline | FlatPrior], name: str, model: Pipeline | FlatPrior) -> None:
+def _add(models: dict[str, Model], name: str, model: Model) -> None:
     """By its name, with a number behind it where the name is taken."""
     free, number = name, 2
     while free in models:
@@ -149,7 +221,7 @@ def lifter_section(
                 rows.append(lifting.measure(guess, real, FPS) | {"gravity": gravity, "depth": depth})
         columns[split] = summarise(rows)
     notes = "Joints about the root, in camera space, from synthetic keypoints with a detector's errors."
-    return Section("The lifter alone", notes, columns)
+    return Section(LIFTER_TITLE, notes, columns)
 
 
 def _told(config: CameraConfig | DetectorConfig) -> str:

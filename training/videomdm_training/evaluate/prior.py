@@ -25,6 +25,7 @@ from .filmed import seen_clips
 
 # A detector that confuses limbs, before whose camera things stand: about a fifth of the joints goes unseen.
 MUCH_HIDDEN = DetectorConfig(by_joint=True, occlusion=0.15, self_occlusion=0.5, swap=0.02)
+TITLES = ("Lifting with the prior", "Lifting with the prior, much hidden")
 NOTES = (
     "{seen}, no words.  `lifter alone` is its first answer to the whole clip; `fitted` averages its answers over "
     "windows and mirror images and fits a body to the keypoints; `with the prior` is what lifting does: the model "
@@ -43,14 +44,12 @@ def prior_sections(
 ) -> list[Section]:
     """Both tables; ``settings`` are the product's unless given, ``seed`` and the model's window apart."""
     settings = replace(settings or LiftSettings(), seed=seed, window=pipeline.denoiser.config.max_frames)
-    looks = {
-        "Lifting with the prior": ("Synthetic keypoints with a detector's errors", DetectorConfig()),
-        "Lifting with the prior, much hidden": (
-            "Much of the body is hidden for a while, joints are confused", MUCH_HIDDEN,
-        ),
-    }  # fmt: skip
+    looks = (
+        ("Synthetic keypoints with a detector's errors", DetectorConfig()),
+        ("Much of the body is hidden for a while, joints are confused", MUCH_HIDDEN),
+    )
     sections = []
-    for title, (seen, detector) in looks.items():
+    for title, (seen, detector) in zip(TITLES, looks, strict=True):
         columns = _columns(pipeline, data, segments, seed, settings, detector, title.lower())
         notes = NOTES.format(seen=seen, gain=_gain(columns))
         sections.append(Section(title, notes, columns))

@@ -30,6 +30,7 @@ from .retrieval import BATCH, TOP, multimodal_distance, r_precision
 from .sampling import Sampler, SamplingSettings, sampler_for
 from .variety import PAIRS, diversity, multimodality
 
+TITLE = "Words to motion"
 SAME_CAPTIONS = 2  # replications in a row ask for the same captions
 FEWEST = 4  # clips, so that each half of the real ones has a covariance
 
@@ -44,7 +45,7 @@ class WordsSettings:
 
 
 class HeldOut:
-    """Captioned real motions, embedded once.
+    """Real motions, each with a caption at least, embedded once.
 
     motions: (N, E) embeddings; positions: (T, 22, 3) of each clip; bodies: their physical measures, the same in
              every replication.
@@ -76,6 +77,15 @@ class HeldOut:
         return self.motions[order[:cut]], self.motions[order[cut:]]
 
 
+def refuse_few(segments: Sequence[Segment]) -> None:
+    """UserError where there are too few captioned ``segments`` for figures."""
+    if len(segments) < FEWEST:
+        raise UserError(
+            f"There are {len(segments)} captioned clips to measure on; figures need at least {FEWEST}.",
+            "Choose another --split, or a larger --limit.",
+        )
+
+
 def words_section(
     models: Mapping[str, Pipeline | FlatPrior],
     data: Pack,
@@ -84,11 +94,7 @@ def words_section(
     settings: WordsSettings,
 ) -> Section:
     """One table: real motions, halves of them against each other, and each of ``models`` by name."""
-    if len(segments) < FEWEST:
-        raise UserError(
-            f"There are {len(segments)} clips to measure on; figures need at least {FEWEST}.",
-            "Choose another --split, or a larger --limit.",
-        )
+    refuse_few(segments)
     real = HeldOut(data, segments, evaluator)
     columns = {
         "real": _over(settings, lambda r: _real(real, settings.seed, r), SAME_CAPTIONS),
@@ -111,7 +117,7 @@ def words_section(
         f"frames, and slides above {physical.SLIDING_SPEED:g} m/s; below the floor means by more than "
         f"{physical.BELOW_FLOOR:g} m; Y is up."
     )
-    return Section("Words to motion", notes, columns, "replications")
+    return Section(TITLE, notes, columns, "replications")
 
 
 def _random(seed: int, replication: int) -> np.random.Generator:
