@@ -16,24 +16,34 @@ pytest.importorskip("lightning")
 from videomdm.camera import Camera, orbit, project  # noqa: E402 (after the skip)
 from videomdm.diffusion.schedule import cosine  # noqa: E402
 from videomdm.errors import UserError  # noqa: E402
+from videomdm.model.checkpoint import load_model  # noqa: E402
+from videomdm.model.lifter import Lifter  # noqa: E402
 from videomdm.model.text import STATE  # noqa: E402
 from videomdm.motion.clip import Motion  # noqa: E402
 from videomdm_training.baselines import consensus, flat  # noqa: E402
+from videomdm_training.baselines.keypoints import gather_keypoints  # noqa: E402
+from videomdm_training.captions import CaptionTable  # noqa: E402
+from videomdm_training.fit import FitConfig  # noqa: E402
+from videomdm_training.mixture import DataSource, gather  # noqa: E402
+from videomdm_training.views import CameraConfig, DetectorConfig  # noqa: E402
 
 from ..conftest import Train  # noqa: E402
 from ..motions import person  # noqa: E402
+from ..teacher.test_footage import filmed  # noqa: E402
 
+CPU = torch.device("cpu")
 SIZES = ("sizes.width=32", "sizes.layers=1", "sizes.heads=2", "sizes.hidden=48")
 QUICK = (*SIZES, "batch=4", "engine.accelerator=cpu", "engine.save_every=2", "engine.log_every=2")
 
 
 @pytest.fixture(scope="module")
-def flat_run(train: Train, pack_file, lifter_file, tmp_path_factory) -> Path:
+def flat_run(train: Train, pack_file, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "flat"
-    words = ("flat", pack_file, "-o", folder, "--lifter", lifter_file)
+    words = ("flat", pack_file, "-o", folder, "--licence", "CC0-1.0", "--commercial")
     stopped = train(*words, "--time-limit", "0.000001", settings=(*QUICK, "engine.steps=60"))
-    assert "stopped" in stopped.output
+    assert "stopped" in stopped.output and list((folder / "cache").iterdir())
     train(*words, settings=(*QUICK, "engine.steps=60", "engine.learning_rate=3e-3"))
+    assert not (folder / "cache").exists()
     return folder
 
 
@@ -113,6 +123,72 @@ def test_the_2d_model_learns_and_makes_3d_motion(train: Train, flat_run, tmp_pat
     assert len(motion) == 21 and motion.provenance["views"] == 5
     assert np.quantile(motion.positions[:, [7, 8, 10, 11], 1].min(1), 0.2) == pytest.approx(0.0, abs=1e-5)
     assert picture.read_bytes().startswith(b"\x89PNG")
+    refused = train("consensus", flat_run, "-o", tmp_path / "even.png", "--views", 4, status=2)
+    assert "odd number, such as 5" in refused.output and not (tmp_path / "even.png").exists()
+
+
+def test_consensus_runs_where_models_run(train: Train, flat_run, tmp_path, monkeypatch):
+    from videomdm import pipeline
+
+    asked = []
+    monkeypatch.setattr(pipeline, "choose_device", lambda name: asked.append(name) or torch.device("cpu"))
+    train("consensus", flat_run, "-o", tmp_path / "made.png", "--prompt", "a person jumps", "--seconds", 1)
+    assert asked == ["auto"]
+
+
+def test_the_file_says_what_the_data_permits(flat_run):
+    meta = flat.FlatPrior.load(flat_run).meta
+    assert (meta["licence"], meta["commercial"], meta["data"]) == ("CC0-1.0", True, "made by formula")
+
+
+def test_the_keypoints_are_those_of_the_run_to_compare_with(pack_file, lifter_file):
+    """With its camera, detector, views and mirror; the lifter is not asked for them."""
+    given = [DataSource(pack_file)]
+    lifter = load_model(lifter_file, Lifter).network
+    settings = {
+        "camera": CameraConfig(pitch=(0.1, 0.2)), "detector": DetectorConfig(swap=0.2), "views": 3, "mirror": False,
+    }  # fmt: skip
+    found = []
+    for same in ({}, settings):
+        run = gather(given, lifter, CaptionTable(), FitConfig(**same), CPU, "prior").training
+        seen, credit = gather_keypoints(given, None, CaptionTable(), flat.FlatConfig(**same), CPU, "prior")
+        assert credit == "made by formula" and seen.clips.frames.keys() == {"keypoints", "confidence"}
+        for name, values in seen.clips.frames.items():
+            assert torch.equal(values, run.clips.frames[name])
+        for name in ("lengths", "weights"):
+            assert torch.equal(getattr(seen.clips, name), getattr(run.clips, name))
+        assert torch.equal(seen.captions, run.captions)
+        found.append(seen.clips.frames["keypoints"])
+    assert found[0].shape != found[1].shape
+
+
+def test_footage_is_seen_as_the_run_to_compare_with_sees_it(lifter_file, tmp_path):
+    given = [DataSource(tmp_path)]
+    with pytest.raises(UserError, match="--lifter"):
+        gather_keypoints(given, None, CaptionTable(), flat.FlatConfig(), CPU)
+    filmed(person(60, walking=1.0)).save(tmp_path / "walk.json")
+    (tmp_path / "walk.txt").write_text("a person walks")
+    lifter = load_model(lifter_file, Lifter).network
+    run = gather(given, lifter, CaptionTable(), FitConfig(), CPU).training
+    seen, _ = gather_keypoints(given, lifter, CaptionTable(), flat.FlatConfig(), CPU)
+    assert torch.equal(seen.clips.frames["keypoints"], run.clips.frames["keypoints"])
+
+
+def test_a_2d_prior_answers_in_the_precision_that_it_was_trained_in(flat_run):
+    trained = flat.FlatPrior.load(flat_run)
+    joints = torch.from_numpy(person(20))[None]
+    text = torch.zeros(1, 1, STATE), torch.zeros(1, 1, dtype=torch.bool)
+    kinds = []
+    trained.network.write.register_forward_hook(lambda _, __, made: kinds.append(made.dtype))
+    losses = []
+    for precision in ("bf16-mixed", "32-true", None):
+        meta = {} if precision is None else {"precision": precision}
+        prior = flat.FlatPrior(trained.network, trained.schedule, meta)
+        generator = torch.Generator().manual_seed(0)
+        losses.append(float(prior.distil(joints, torch.ones(1, 20, dtype=torch.bool), text, generator)))
+    assert kinds == [torch.bfloat16, torch.float32, torch.float32]
+    assert losses[1] == losses[2] == pytest.approx(losses[0], rel=0.05)
+    assert trained.meta["precision"] == "bf16-mixed"
 
 
 def test_distillation_draws_joints_to_what_the_2d_model_says_and_trains(
@@ -136,14 +212,10 @@ def test_what_cannot_be_used_is_refused(train: Train, flat_run, run_folder, pack
         flat.FlatPrior.load(run_folder / "denoiser.safetensors")
     words = ("fit", pack_file, "-o", tmp_path / "run", "--lifter", lifter_file)
     assert "distil_prior" in train(*words, settings=("loss.distil=1.0",), status=2).output
-    wrong = train(
-        "flat",
-        pack_file,
-        "-o",
-        tmp_path / "f",
-        "--lifter",
-        lifter_file,
-        settings=("sizes.features=9",),
-        status=2,
-    )
-    assert "must be 44" in wrong.output
+    for setting, told in (
+        ("sizes.features=9", "must be 44"), ("batch=0", "batch"), ("views=0", "views"),
+        ("diffusion_steps=0", "steps"), ("drop_text=-1", "drop_text"), ("sizes.patch=3", "must divide"),
+    ):  # fmt: skip
+        words = ("flat", pack_file, "-o", tmp_path / "f")
+        assert told in train(*words, settings=(setting,), status=2).output
+        assert not (tmp_path / "f").exists()

@@ -194,7 +194,7 @@ Teach = Callable[[Lifter, Tensor, Tensor, Tensor, SupervisionConfig], Lifted]
 @torch.no_grad()
 def build_supervision(
     sources: list[SourceClip],
-    lifter: Lifter,
+    lifter: Lifter | None,
     device: torch.device,
     *,
     views: int = 2,
@@ -212,15 +212,20 @@ def build_supervision(
     With ``align`` the lifted joints move onto their observed rays, which leaves the lifter's error in depth only.
     Without ``truth`` the motion capture is not part of the result, which is two fifths smaller then.
     ``teach`` answers in place of :func:`taught`.
+    Without a ``lifter`` there are the same keypoints and confidence, but neither teacher nor truth; cameras then are
+    in the coordinates of the true motion.
     """
     camera_config, detector_config = camera or CameraConfig(), detector or DetectorConfig()
     known = known or SupervisionConfig()
     generator = torch.Generator(device).manual_seed(seed)
     # drawn apart from the views, which are then the same whatever is known of their cameras
     errors = torch.Generator(device).manual_seed(ERROR_SEED + seed)
-    lifter = lifter.to(device).eval()
+    if lifter is not None:
+        lifter = lifter.to(device).eval()
     made = Collector(device)
-    for chunk in progress_bar(list(_batches(sources, batch)), desc="teacher", unit="batch"):
+    for chunk in progress_bar(
+        list(_batches(sources, batch)), desc="teacher" if lifter else "views", unit="batch"
+    ):
         positions, mask, count = _padded(chunk, device)
         real = encode(positions)
         canonical = decode(real)  # at the origin, facing +Z, as every prediction will be
@@ -230,6 +235,11 @@ def build_supervision(
             else:
                 seen_by = seen_from(_real_cameras(chunk, number, device), start(positions))
             view = observe(canonical, seen_by, generator, detector_config)
+            told = [c.captions for c in chunk], [c.weight for c in chunk]
+            if lifter is None:
+                seen = {"keypoints": view.keypoints, "confidence": weighed(view.confidence, known)}
+                made.add(seen, mask, seen_by, *told)
+                continue
             world, used = _known(view, canonical, lifter, mask, count, errors, known, teach or taught)
             if align and known.teacher != "truth":
                 visible = (view.confidence > 0).float()
@@ -246,7 +256,7 @@ def build_supervision(
                 frames["truth"] = real.half()
             # features forget where a clip starts; what is diffused starts where the teacher says
             own = seen_from(used, start(world))
-            made.add(frames, mask, own, [c.captions for c in chunk], [c.weight for c in chunk])
+            made.add(frames, mask, own, *told)
     return made.finish()
 
 
