@@ -9,7 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from videomdm_training.theory import figure, laws  # noqa: E402 (after the skip)
+from videomdm.camera import Camera, project  # noqa: E402 (after the skip)
+from videomdm_training.losses import reprojection_losses  # noqa: E402
+from videomdm_training.theory import figure, laws  # noqa: E402
 
 from ..conftest import Train  # noqa: E402
 
@@ -37,6 +39,43 @@ def test_with_joint_depth_one_camera_sees_exactly_the_error_across_the_ray(dista
     near = off[..., 2] >= 0.5  # nearer joints give no supervision
     expected = (across * near).sum(-1) / near.sum(-1)
     assert torch.allclose(laws.measured(truth, predicted, camera), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("how", figure.WEIGHTINGS)
+def test_each_frame_is_measured_as_a_batch_of_its_own(how):
+    batch = laws.sample(7, generator(), error=0.4, distance=(0.8, 4.0))  # some joints too near to count
+    keypoints, _ = project(batch.camera.to_camera(batch.truth[:, None]))
+    ones = torch.ones(1, 1, 22, dtype=D)
+    expected = []
+    for i in range(7):
+        row = slice(i, i + 1)
+        camera = Camera(batch.camera.R[row], batch.camera.t[row])
+        seen = batch.predicted[row, None], camera, keypoints[row], ones, ones[..., 0] > 0
+        expected.append(float(reprojection_losses(*seen, how)[0]))
+    found = laws.measured(batch.truth, batch.predicted, batch.camera, how)
+    assert found.tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_many_frames_are_measured_together(monkeypatch):
+    calls = []
+
+    def counted(*args: object):
+        calls.append(args)
+        return reprojection_losses(*args)
+
+    monkeypatch.setattr(laws, "reprojection_losses", counted)
+    batch = laws.sample(50, generator())
+    assert laws.measured(batch.truth, batch.predicted, batch.camera).shape == (50,)
+    assert len(calls) == 1
+
+
+def test_the_axis_of_cameras_says_how_many():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    explained = {how: [0.5, 0.6, 0.7, 0.8] for how in figure.WEIGHTINGS}
+    figure._draw_cameras(axes, figure.Findings(explained, 1.0, *[torch.zeros(0)] * 5))
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "4", "16", "64"]
 
 
 @pytest.mark.parametrize("pitch", [0.0, -math.pi / 8, math.pi / 24, -1.2])

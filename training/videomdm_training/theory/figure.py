@@ -177,9 +177,10 @@ def draw(findings: Findings, path: Path) -> Path:
 
 def _draw_points(axes: Any, findings: Findings) -> None:
     target, joint = 1e4 * findings.points
-    axes.plot(target, joint, ".", color=COLOURS["joint"], markersize=4)
+    axes.plot(target, joint, ".", color=COLOURS["joint"], markersize=4, label="a pose")
     top = float(target.max())
-    axes.plot([0, top], [0, top], color="#888888", linewidth=1)
+    axes.plot([0, top], [0, top], color="#888888", linewidth=1, label="equal")
+    axes.legend()
     axes.set_title(
         f'The 2D loss with depth = "joint" is squared 3D error ({COUNTS[-1]} cameras on each pose)'
     )
@@ -189,8 +190,11 @@ def _draw_points(axes: Any, findings: Findings) -> None:
 
 def _draw_cameras(axes: Any, findings: Findings) -> None:
     for how in WEIGHTINGS:
-        axes.semilogx(COUNTS, findings.explained[how], "o-", base=2, color=COLOURS[how], label=f'"{how}"')
-    axes.set_title("Variance of the 3D error that the loss explains, by depth weighting")
+        axes.semilogx(
+            COUNTS, findings.explained[how], "o-", base=2, color=COLOURS[how], label=f'depth = "{how}"'
+        )
+    axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+    axes.set_title("Variance of the 3D error that the loss explains, as measured")
     axes.set_xlabel("cameras on a pose, 3 to 8 m away")
     axes.set_ylim(top=1.02)
     axes.legend()
@@ -205,11 +209,11 @@ def _draw_depth(axes: Any, findings: Findings) -> None:
             [100 * p for p in DEPTHS], findings.depth[number], "o", color=line.get_color(), markersize=4
         )
     axes.axhline(1, color="#888888", linewidth=1)
-    axes.set_title(
-        f"A right pose at a wrong depth costs so many poses that are {100 * POSE_ERROR:.0f} cm off"
-    )
+    off = f"{100 * POSE_ERROR:.0f} cm"
+    axes.set_title(f"A right pose at a wrong depth against one whose joints are {off} off")
     axes.set_xlabel("error of the body's depth, %")
-    axes.legend()
+    axes.set_ylabel("loss of the one over that of the other")
+    _legend(axes)
 
 
 def _draw_azimuth(axes: Any, findings: Findings) -> None:
@@ -218,5 +222,18 @@ def _draw_azimuth(axes: Any, findings: Findings) -> None:
         axes.plot(CONCENTRATIONS, findings.azimuth[:, axis], "o", color=line.get_color(), markersize=4)
     axes.set_title("Weights of the axes where cameras prefer the front (+Z)")
     axes.set_xlabel("von Mises concentration of the azimuth; 0 is uniform")
+    axes.set_ylabel("weight of a squared error")
     axes.set_ylim(0, 1.1)
-    axes.legend()
+    _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    """The labelled lines, and what dots and lines are."""
+    from matplotlib.lines import Line2D
+
+    labelled, _ = axes.get_legend_handles_labels()
+    kinds = [
+        Line2D([], [], color="#555555", label="lines: closed form"),
+        Line2D([], [], color="#555555", marker="o", ls="", markersize=4, label="dots: measured"),
+    ]
+    axes.legend(handles=[*labelled, *kinds])

@@ -69,18 +69,13 @@ def measured(truth: Tensor, predicted: Tensor, camera: Camera, how: DepthWeighti
     """The loss that training takes, of each of B single frames (B, 22, 3): (B,) square metres for "joint"."""
     keypoints, _ = project(camera.to_camera(truth[:, None]))
     ones = torch.ones(1, 1, 22, dtype=truth.dtype)
-    losses = [
-        reprojection_losses(
-            predicted[i : i + 1, None],
-            Camera(camera.R[i : i + 1], camera.t[i : i + 1]),
-            keypoints[i : i + 1],
-            ones,
-            ones[..., 0] > 0,
-            how,
-        )[0]
-        for i in range(len(truth))
-    ]
-    return torch.stack(losses)
+
+    def one(points: Tensor, R: Tensor, t: Tensor, seen: Tensor) -> Tensor:
+        body = points[None, None]
+        return reprojection_losses(body, Camera(R[None], t[None]), seen[None], ones, ones[..., 0] > 0, how)[0]
+
+    # the loss is a mean over a batch; here each frame is a batch of its own
+    return torch.func.vmap(one)(predicted, camera.R, camera.t, keypoints)
 
 
 @dataclass(frozen=True)
