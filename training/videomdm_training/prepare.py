@@ -30,7 +30,7 @@ from videomdm.motion.clip import FPS, write_atomically
 from videomdm.progress import progress_bar
 
 from .datasets import cmu
-from .datasets.formats import FORMATS, HEEDED, detect, prepare_set
+from .datasets.formats import FORMATS, HEEDED, check_out, detect, prepare_set
 from .datasets.pack import Pack, Segment
 from .datasets.report import Report
 from .datasets.takes import Options
@@ -99,17 +99,23 @@ def prepare(
     """Pack the takes and captions in the folder SOURCE into one file.
 
     SOURCE is a HumanML3D directory, AMASS, Fit3D, a set of 2D points (which becomes a folder of keypoint files), or
-    holds segments.jsonl and the takes of the CMU set: bvh.tar.xz, or .bvh files.  When that is interrupted, the
-    same command goes on where it stopped.
+    holds segments.jsonl and the takes of the CMU set: bvh.tar.xz, or .bvh files.  When packing the CMU set is
+    interrupted, the same command goes on where it stopped.
     """
     if not source.is_dir():
         raise UserError(f"{source} is no folder.", "Give the folder that holds the data set.")
     kind = detect(source) if kind == "auto" else kind
     _refuse_unheeded(context, kind)
-    if kind == "cmu":
-        result = prepare_pack(source, out, min(jobs or os.cpu_count() or 1, _MOST_JOBS))
-    else:
-        result = prepare_set(kind, source, out, Options(captions, body_models, caption, teacher_part))
+    check_out(kind, out)
+    try:
+        if kind == "cmu":
+            result = prepare_pack(source, out, min(jobs or os.cpu_count() or 1, _MOST_JOBS))
+        else:
+            result = prepare_set(kind, source, out, Options(captions, body_models, caption, teacher_part))
+    except KeyboardInterrupt:
+        kept = "goes on where this one stopped" if kind == "cmu" else "begins anew: nothing was written"
+        click.echo(f"Interrupted.  The same command {kept}.", err=True)
+        raise
     report = report or out.with_name(f"{out.stem}.report.json")
     write_atomically(report, (json.dumps(vars(result), indent=1, sort_keys=True) + "\n").encode())
     click.echo(result.summary())

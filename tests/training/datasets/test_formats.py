@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from videomdm.errors import UserError
+from videomdm_training import prepare as command
 from videomdm_training.datasets.formats import detect
 from videomdm_training.datasets.left_out import SHOWN, LeftOut
 from videomdm_training.datasets.pack import Pack
@@ -70,6 +72,44 @@ def test_unknown_folders_are_refused_with_what_is_known(tmp_path):
         detect(tmp_path)
     missing = CliRunner().invoke(prepare, [str(tmp_path / "gone"), "-o", str(tmp_path / "set.pack")])
     assert isinstance(missing.exception, UserError) and "no folder" in str(missing.exception)
+
+    with pytest.raises(UserError, match=r"docs/datasets\.md"):
+        detect(tmp_path)
+    assert (
+        (Path(__file__).parents[3] / "docs" / "datasets.md")
+        .read_text()
+        .startswith("# Data sets and teachers")
+    )
+
+
+@pytest.mark.parametrize("name", ["01_01.bvh", "bvh/01_01.bvh", "bvh.tar.xz"])
+def test_takes_without_their_segments_are_told_so(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"no segments\.jsonl"):
+        detect(tmp_path)
+
+
+def test_a_folder_is_no_pack_and_that_is_said_before_any_work(folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(command, "prepare_set", pytest.fail)
+    result = CliRunner().invoke(prepare, [str(folder), "-o", str(out)])
+    assert isinstance(result.exception, UserError) and "the pack is a file" in result.exception.message
+    flat = CliRunner().invoke(prepare, [str(folder), "-o", str(out), "--format", "points2d"])
+    assert isinstance(flat.exception, UserError) and "a new folder" in flat.exception.message
+    assert set(tmp_path.iterdir()) == {folder, out} and not list(out.iterdir())
+
+
+@pytest.mark.parametrize(("kind", "told"), [("humanml3d", "begins anew"), ("cmu", "goes on where")])
+def test_an_interruption_says_what_the_same_command_does(folder, tmp_path, monkeypatch, kind, told):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "prepare_set", interrupted)
+    monkeypatch.setattr(command, "prepare_pack", interrupted)
+    result = CliRunner().invoke(prepare, [str(folder), "-o", str(tmp_path / "set.pack"), "--format", kind])
+    assert result.exit_code != 0 and told in result.output and "same command" in result.output
 
 
 def test_a_thousand_bad_files_are_reported_but_not_all_shouted(caplog):

@@ -56,6 +56,14 @@ class RawSegment:
     suspect: bool
 
 
+def takes_of(folder: Path) -> str:
+    """What of the CMU set's takes lies in ``folder``: the archive, or "BVH files"; "" where nothing does."""
+    for name in ARCHIVES:
+        if (folder / name).is_file():
+            return name
+    return "BVH files" if any((*folder.glob("*.bvh"), *folder.glob("bvh/*.bvh"))) else ""
+
+
 def read_segments(path: Path) -> list[RawSegment]:
     """All segments of a segments.jsonl file; UserError names the line that is wrong."""
     advice = "Restore segments.jsonl from the source of the data."

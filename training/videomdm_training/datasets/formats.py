@@ -13,11 +13,11 @@ import numpy as np
 from videomdm.errors import UserError
 from videomdm.progress import progress_bar
 
-from . import amass, fit3d, footage, humanml3d, points2d
+from . import amass, cmu, fit3d, footage, humanml3d, points2d
 from .left_out import LeftOut
 from .pack import FARTHEST, Pack
 from .report import Report
-from .takes import Options, Take
+from .takes import PAGE, Options, Take
 
 Reader = Callable[[Path, Options, LeftOut], Iterator[Take]]
 READERS: dict[str, tuple[Callable[[Path], bool], Reader, dict[str, str]]] = {
@@ -36,6 +36,20 @@ HEEDED = {
 FORMATS = tuple(HEEDED)
 
 
+def check_out(kind: str, out: Path) -> None:
+    """UserError where what a set of format ``kind`` becomes cannot be written to ``out``."""
+    if kind == "points2d":
+        if out.exists():
+            raise UserError(
+                f"{out} exists already; a set of 2D points becomes a new folder of keypoint files.",
+                "Remove it, or give another name with -o.",
+            )
+    elif out.is_dir():
+        raise UserError(
+            f"{out} is a folder; the pack is a file.", f"Give a file with -o, such as {out}.pack."
+        )
+
+
 def detect(source: Path) -> str:
     """The format of a folder; UserError where it is none that is known."""
     if (source / "segments.jsonl").is_file():
@@ -50,9 +64,14 @@ def detect(source: Path) -> str:
             f"{source} holds keypoints files with captions.",
             "They need no preparing: give them to train fit.",
         )
+    if takes := cmu.takes_of(source):
+        raise UserError(
+            f"{source} holds {takes}, but no segments.jsonl, which says what the takes show and where.",
+            "Put segments.jsonl beside them.",
+        )
     raise UserError(
         f"{source} is no data set that is known.",
-        f"Say with --format which of {', '.join(FORMATS)} it is; the page on data shows what each looks like.",
+        f"Say with --format which of {', '.join(FORMATS)} it is; {PAGE} shows what each looks like.",
     )
 
 

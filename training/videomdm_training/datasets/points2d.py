@@ -37,7 +37,7 @@ from . import body
 from .arrays import load_array
 from .footage import CAPTIONS, read_captions, write_captions
 from .left_out import LeftOut
-from .takes import Options
+from .takes import PAGE, Options
 
 IMAGE = 1000  # pixels: side of the image in which people of unknown cameras are put
 MIN_FRAMES = 20
@@ -117,7 +117,7 @@ def _layout(source: Path) -> Layout | None:
     try:
         layout = msgspec.json.decode(file.read_bytes(), type=Layout)
     except (OSError, msgspec.DecodeError) as error:
-        raise UserError(f"{file} cannot be used ({error}).", "See the page on data.") from error
+        raise UserError(f"{file} cannot be used ({error}).", f"{PAGE} says what it holds.") from error
     unknown = sorted({name for name in layout.points if name and name not in INDEX})
     if unknown:
         raise UserError(

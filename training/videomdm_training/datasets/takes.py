@@ -21,6 +21,7 @@ from .cmu import implausible
 from .pack import Segment
 
 SHORTEST, LONGEST = 20, 200  # frames of a segment
+PAGE = '"Data sets and teachers" (docs/datasets.md)'  # where people read what each set looks like
 LATEST = 1e6  # seconds: no take is longer
 
 
