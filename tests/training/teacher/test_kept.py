@@ -116,10 +116,14 @@ def test_the_key_knows_all_code_that_supervision_runs():
     )
     told = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     used = {Path(name) for name in told.stdout.split()}
-    assert {path.name for path in used - set(CODE)} <= {"__init__.py", "errors.py", "cache.py"}
+    assert {path.name for path in used - set(CODE)} <= {"__init__.py", "errors.py", "cache.py", "progress.py"}
 
 
-def test_a_run_that_goes_on_finds_it_and_takes_the_same_steps(train, pack_file, lifter_file, tmp_path):
+def test_a_run_that_goes_on_finds_it_and_takes_the_same_steps(
+    train, pack_file, lifter_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("videomdm.progress.LOGGED_EVERY", 0.0)  # so that a log says what is being made
+
     def fit(folder: str, *words: object) -> str:
         settings = (*SMALL, "engine.steps=6", "views=1", "samples=[]")
         given = ("fit", pack_file, "-o", tmp_path / folder, "--lifter", lifter_file, *words)
@@ -139,4 +143,4 @@ def test_a_run_that_goes_on_finds_it_and_takes_the_same_steps(train, pack_file, 
     assert "finished" in fit("slices") and not cache.exists()
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "slices", "shared")]
     steps = [[line.partition(', "seconds"')[0] for line in log.splitlines()] for log in logs]
-    assert steps[0] == steps[1] == steps[2] and len(steps[0]) == 3
+    assert steps[0] == steps[1] == steps[2] and len(steps[0]) == 4  # and the validation
