@@ -99,6 +99,25 @@ class Cache:
             _remove(kept.pop(0))
 
 
+class TimeUp(Exception):
+    """The deadline of a :class:`TimedCache` has passed; what was made until then is kept."""
+
+
+class TimedCache(Cache):
+    """A cache that ends the work it is filled by once a deadline, of ``time.monotonic()``, has passed."""
+
+    def __init__(self, folder: Path, deadline: float) -> None:
+        super().__init__(folder)
+        self.deadline = deadline
+
+    def store(self, key: str, tensors: Mapping[str, Tensor]) -> bool:
+        """As a cache's; TimeUp afterwards where it is time, so that every start gets at least that far."""
+        kept = super().store(key, tensors)
+        if time.monotonic() >= self.deadline:
+            raise TimeUp
+        return kept
+
+
 def _remove(path: Path) -> None:
     with suppress(OSError):  # gone already, or in use where files in use cannot go
         path.unlink()

@@ -79,8 +79,6 @@ def _train(
     from .configuration import load_config
     from .engine import fabric_for, last_step
     from .fit import FitConfig
-    from .mixture import DataSource
-    from .preparing import prepare
 
     stages: dict[str, list[str]] = {"lifter": [], "fit": []}
     for override in overrides:
@@ -118,12 +116,6 @@ def _train(
             return
     run = folder / "run"
     if last_step(run) < settings.engine.steps:
-        cache = run / "cache"  # where `fit` looks
-        if time_limit and fabric.broadcast(
-            not prepare([DataSource(pack)], teacher, settings, cache, deadline)
-        ):
-            say("the clips are not all taught yet; run the same command to go on")
-            return
         context.invoke(
             fit,
             data=(str(pack),),

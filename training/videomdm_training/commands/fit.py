@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -54,12 +55,12 @@ def fit(
     from videomdm.motion.clip import FPS, write_atomically
 
     from .. import engine
-    from ..cache import Cache
+    from ..cache import Cache, TimedCache, TimeUp
     from ..captions import CaptionTable
     from ..configuration import load_run_config, store_config, time_left
     from ..fit import NORMALISATION, FitConfig, refuse_without_truth
     from ..fit import fit as fit_denoiser
-    from ..mixture import DataSource, gather
+    from ..mixture import DataSource, Mixture, gather
     from ..normalisation import Normalisation
 
     begun = time.monotonic()
@@ -67,12 +68,25 @@ def fit(
     _refuse_other_lifter(folder, lifter_file)
     teacher = load_model(lifter_file, Lifter).network
     assert isinstance(teacher, Lifter)
-    device = engine.fabric_for(settings.engine).device
-    words = CaptionTable()
+    fabric = engine.fabric_for(settings.engine)
+    device, say = fabric.device, rank_zero_only(click.echo)
     cache = Cache(cache_folder or folder / "cache")
     given = [DataSource.parse(text) for text in data]
-    mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
-    words.encode(text_encoder(device.type), device, cache=cache)
+
+    def prepared(cache: Cache) -> tuple[Mixture, CaptionTable]:
+        words = CaptionTable()
+        mixture = gather(given, teacher, words, settings, device, None if role == "all" else role, cache)
+        words.encode(text_encoder(device.type), device, cache=cache)
+        return mixture, words
+
+    made = None
+    if limit := settings.engine.time_limit:
+        with suppress(TimeUp):
+            made = prepared(TimedCache(cache.folder, begun + limit))
+        if fabric.broadcast(made is None):  # of several processes the first decides for all
+            say("the clips are not all taught yet; run the same command to go on")
+            return
+    mixture, words = made or prepared(cache)
     refuse_without_truth(mixture.training, settings)
     if licence == options.UNKNOWN and not commercial and (folder / NORMALISATION).is_file():
         before = Normalisation.load(folder / NORMALISATION)[1]  # what the run was told when it began
@@ -91,7 +105,7 @@ def fit(
     outcome = fit_denoiser(mixture.training, words, settings, folder, facts, mixture.validation)
     if outcome.finished and cache_folder is None:
         cache.remove()
-    rank_zero_only(click.echo)(outcome.said(folder / DENOISER))
+    say(outcome.said(folder / DENOISER))
 
 
 def _refuse_other_lifter(folder: Path, lifter_file: Path) -> None:

@@ -59,7 +59,8 @@ time_limit = click.option(
     type=click.FloatRange(min=0.0),
     default=0.0,
     show_default=True,
-    help="Save and stop after so many seconds, but not before the first step; 0: never.",
+    help="Save and stop after so many seconds, having done one thing at least: a step, or teaching a batch of clips; "
+    "0: never.",
 )
 role = click.option(
     "--role",
