@@ -170,9 +170,15 @@ def model_info(folder: Path, device: str = "") -> ModelInfo:
 
 
 def available_models() -> list[ModelInfo]:
-    """All models that can be asked for by name; damaged ones are left out."""
-    found = []
+    """All models that can be asked for by name: of several that share one, the first, which hides the others.
+
+    Damaged ones are left out.
+    """
+    found, names = [], set()
     for folder in _folders():
+        if folder.name in names:
+            continue
+        names.add(folder.name)
         try:
             found.append(model_info(folder))
         except UserError:
