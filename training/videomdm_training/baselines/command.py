@@ -66,7 +66,7 @@ def flat(
     words.encode(text_encoder(device.type), device, cache=cache)
     store_config(settings, folder / "config.json")
     facts: dict[str, object] = {
-        "name": folder.name,
+        "name": folder.resolve().name,
         "fps": FPS,
         "licence": licence,
         "commercial": commercial,

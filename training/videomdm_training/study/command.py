@@ -79,7 +79,10 @@ def make(
 @click.argument("key", type=click.Path(path_type=Path))
 @click.argument("answers", nargs=-1, required=True, type=click.Path(path_type=Path))
 def score_answers(key: Path, answers: tuple[Path, ...]) -> None:
-    """Say what ANSWERS, one file for each participant, prefer, with KEY to tell whose motions they saw."""
+    """Say which source the ANSWERS of a study prefer.
+
+    One file for each participant; KEY tells whose motions they saw.
+    """
     from .score import score
 
     click.echo(score(key, answers).markdown())
