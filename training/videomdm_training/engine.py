@@ -399,9 +399,8 @@ def fabric_for(config: EngineConfig) -> Fabric:
             f"Training cannot run on {config.accelerator!r} with {config.precision!r}.",
             f"accelerator is one of {', '.join(ACCELERATORS)}; precision one of {', '.join(PRECISIONS)}.",
         )
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(
-        logging.WARNING
-    )  # or it tells its precision
+    # or each fabric tells its precision
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     if config.accelerator in ("cuda", "gpu") and not torch.cuda.is_available():
         raise UserError("There is no GPU here that torch can use.", 'Set engine.accelerator to "auto".')
     world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))

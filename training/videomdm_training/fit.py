@@ -18,6 +18,7 @@ from videomdm.diffusion.schedule import Schedule, cosine
 from videomdm.errors import UserError
 from videomdm.model.checkpoint import save_model
 from videomdm.model.denoiser import Denoiser, DenoiserConfig
+from videomdm.model.registry import DENOISER
 from videomdm.motion.representation import decode
 
 from . import engine
@@ -333,7 +334,7 @@ def fit(
     outcome = engine.run(Denoiser(config.sizes), losses, config.engine, folder, fabric, validate, picture)
     if fabric.global_rank == 0:
         save_denoiser(
-            folder / "denoiser.safetensors",
+            folder / DENOISER,
             outcome.network,
             normalisation,
             facts,

@@ -22,7 +22,7 @@ from .datasets.pack import Pack
 from .fit import FitConfig
 from .teacher.footage import folder_supervision, to_train_on
 from .teacher.kept import kept_supervision
-from .teacher.supervision import Supervision
+from .teacher.supervision import SourceClip, Supervision
 
 
 @dataclass(frozen=True)
@@ -109,21 +109,33 @@ def gather(
             )
             training.append((made, source.weight))
             continue
-        clips = sources.source_clips(data, data.select("train", role), words, config.mirror)
-        if not clips:
-            raise UserError(
-                f"{source.path} has no captioned segment to train on.",
-                "Look at its report: which split and role do the segments have?",
-            )
+        clips = training_clips(source, data, words, config.mirror, role)
         training.append((look(clips, views=config.views, seed=0, truth=with_truth), source.weight))
         held_out = sources.source_clips(data, data.select("val"), words, False)
         if held_out:
             validation.append((look(held_out, views=1, seed=1, truth=True), source.weight))
         credit.append(str(data.notes.get("credit", "")))
     return Mixture(
-        _joined(training), _joined(validation) if validation else None, "; ".join(filter(None, credit))
+        joined(training), joined(validation) if validation else None, "; ".join(filter(None, credit))
     )
 
 
-def _joined(parts: list[tuple[Supervision, float]]) -> Supervision:
+def training_clips(
+    source: DataSource, data: Pack, words: CaptionTable, mirror: bool, role: str | None
+) -> list[SourceClip]:
+    """The training segments of a pack, of ``role`` (None: any), their captions added to ``words``.
+
+    UserError where there are none.
+    """
+    clips = sources.source_clips(data, data.select("train", role), words, mirror)
+    if not clips:
+        raise UserError(
+            f"{source.path} has no captioned segment to train on.",
+            "Look at its report: which split and role do the segments have?",
+        )
+    return clips
+
+
+def joined(parts: list[tuple[Supervision, float]]) -> Supervision:
+    """Several supervisions as one, drawn from by their weights."""
     return parts[0][0] if len(parts) == 1 else Supervision.join(parts)

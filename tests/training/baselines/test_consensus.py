@@ -39,11 +39,11 @@ QUICK = (*SIZES, "batch=4", "engine.accelerator=cpu", "engine.save_every=2", "en
 @pytest.fixture(scope="module")
 def flat_run(train: Train, pack_file, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "flat"
-    words = ("flat", pack_file, "-o", folder, "--licence", "CC0-1.0", "--commercial")
+    words, told = ("flat", pack_file, "-o", folder), ("--licence", "CC0-1.0", "--commercial")
     settings = (*QUICK, "engine.steps=60", "engine.learning_rate=3e-3")
-    stopped = train(*words, "--time-limit", "0.000001", settings=settings)
+    stopped = train(*words, *told, "--time-limit", "0.000001", settings=settings)
     assert "stopped" in stopped.output and list((folder / "cache").iterdir())
-    train(*words, settings=settings)
+    train(*words, settings=settings)  # what it was told at first holds
     assert not (folder / "cache").exists()
     return folder
 

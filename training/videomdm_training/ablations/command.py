@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -72,8 +73,8 @@ def ablate(
     for name in names:
         if is_finished(folder / name, configs[name]):
             continue
-        left = 0.0 if deadline is None else max(1e-3, deadline - time.monotonic())
-        if deadline is not None and fabric.broadcast(left <= 1e-3):
+        left = math.inf if deadline is None else deadline - time.monotonic()
+        if fabric.broadcast(left <= 0):  # of several processes the first decides for all
             break
         if name in table.starts:
             start = table.starts[name]
@@ -90,7 +91,7 @@ def ablate(
             lifter_file=lifter_file,
             config=config,
             overrides=settings[name],
-            time_limit=left,
+            time_limit=0.0 if deadline is None else max(1e-3, left),
             role=role,
             cache_folder=cache.folder,
             licence="LicenseRef-unknown",

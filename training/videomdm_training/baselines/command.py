@@ -43,6 +43,7 @@ def flat(
     """
     from videomdm.model.checkpoint import load_model
     from videomdm.model.lifter import Lifter
+    from videomdm.model.registry import CONFIG
     from videomdm.model.text import text_encoder
     from videomdm.motion.clip import FPS
 
@@ -64,7 +65,8 @@ def flat(
     seen, credit = gather_keypoints(sources, lifter, words, settings, device, None if role == "all" else role)
     cache = Cache(folder / "cache")
     words.encode(text_encoder(device.type), device, cache=cache)
-    store_config(settings, folder / "config.json")
+    store_config(settings, folder / CONFIG)
+    licence, commercial = options.told(folder / FILE, licence, commercial)
     facts: dict[str, object] = {
         "name": folder.resolve().name,
         "fps": FPS,

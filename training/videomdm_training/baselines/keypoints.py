@@ -10,10 +10,9 @@ import torch
 from videomdm.errors import UserError
 from videomdm.model.lifter import Lifter
 
-from .. import sources
 from ..captions import CaptionTable
 from ..datasets.pack import Pack
-from ..mixture import DataSource, read_sources
+from ..mixture import DataSource, joined, read_sources, training_clips
 from ..teacher.footage import folder_supervision, to_train_on
 from ..teacher.supervision import Supervision, SupervisionConfig, build_supervision
 from .flat import FlatConfig
@@ -41,12 +40,7 @@ def gather_keypoints(
     credit: list[str] = []
     for source, data in zip(given, read_sources(given), strict=True):
         if isinstance(data, Pack):
-            clips = sources.source_clips(data, data.select("train", role), words, config.mirror)
-            if not clips:
-                raise UserError(
-                    f"{source.path} has no captioned segment to train on.",
-                    "Look at its report: which split and role do the segments have?",
-                )
+            clips = training_clips(source, data, words, config.mirror, role)
             seen = build_supervision(
                 clips, None, device, views=config.views, camera=config.camera, detector=config.detector
             )
@@ -59,5 +53,4 @@ def gather_keypoints(
                 known=SupervisionConfig(), align=False, mirror=config.mirror,
             )  # fmt: skip
         parts.append((seen, source.weight))
-    joined = parts[0][0] if len(parts) == 1 else Supervision.join(parts)
-    return joined, "; ".join(filter(None, credit))
+    return joined(parts), "; ".join(filter(None, credit))

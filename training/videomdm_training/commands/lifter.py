@@ -29,7 +29,7 @@ def lifter(
     """Train the 2D-to-3D lifter on PACK's teacher subjects; goes on where it stopped."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    from videomdm.model.registry import CONFIG, LIFTER, read_header
+    from videomdm.model.registry import CONFIG, LIFTER
 
     from .. import engine, sources
     from ..configuration import load_run_config, store_config, time_left
@@ -39,8 +39,7 @@ def lifter(
     begun = time.monotonic()
     settings = load_run_config(LifterFitConfig, config, overrides, time_limit, folder)
     made = folder / LIFTER
-    if licence == options.UNKNOWN and made.is_file():
-        licence = read_header(made)["meta"].get("licence", licence)
+    licence, _ = options.told(made, licence)
     data = Pack.load(pack)
     device = engine.fabric_for(settings.engine).device
     clips = sources.position_clips(data, data.select("train", "teacher"), device)

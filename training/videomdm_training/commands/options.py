@@ -79,6 +79,18 @@ licence = click.option(
 commercial = click.option(
     "--commercial", is_flag=True, help="The data permits commercial use of the weights: say so in them."
 )
+
+
+def told(file: Path, licence: str, commercial: bool = False) -> tuple[str, bool]:
+    """Licence and commercial use as the command says, or, where it says nothing, as the run's model file does."""
+    from videomdm.model.registry import read_header
+
+    if licence != UNKNOWN or commercial or not file.is_file():
+        return licence, commercial
+    meta = read_header(file)["meta"]
+    return str(meta.get("licence", licence)), bool(meta.get("commercial", False))
+
+
 picture = click.option(
     "-o",
     "--out",

@@ -125,6 +125,8 @@ def evaluator(
     licence: str,
 ) -> None:
     """Train the evaluator of words to motion on PACK's training segments; goes on where it stopped."""
+    from videomdm.model.registry import CONFIG
+
     from ..configuration import load_run_config, store_config
     from ..datasets.pack import Pack
     from .evaluator import FrozenEvaluator
@@ -132,7 +134,7 @@ def evaluator(
 
     settings = load_run_config(EvaluatorConfig, config, overrides, time_limit, folder)
     data = Pack.load(pack)
-    store_config(settings, folder / "config.json")
+    store_config(settings, folder / CONFIG)
     facts: dict[str, object] = {"licence": licence, "data": data.notes.get("credit", "")}
     outcome = fit_evaluator(data, settings, folder, facts)
     click.echo(outcome.said(folder / NAME))

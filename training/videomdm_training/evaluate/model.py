@@ -22,7 +22,7 @@ from videomdm.model.lifter import Lifter
 from videomdm.motion.clip import FPS
 from videomdm.pipeline import Pipeline
 
-from ..baselines.flat import FILE, FlatPrior
+from ..baselines.flat import FlatPrior
 from ..cache import digest
 from ..datasets.pack import Pack, Segment
 from ..sources import usable
@@ -34,7 +34,7 @@ from .figures import Report, Section, summarise
 from .filmed import seen_clips
 from .kept import joined, read_report, refuse_others
 from .prior import MUCH_HIDDEN, prior_sections
-from .sampling import SamplingSettings
+from .sampling import SamplingSettings, load_maker
 from .words import WordsSettings, words_section
 
 PARTS = ("lifter", "prior", "words")
@@ -142,7 +142,7 @@ class _Asked:
         evaluator = FrozenEvaluator.load(settings.evaluator)
         models: dict[str, Model] = {pipeline.info.name: pipeline}
         for name in settings.beside:
-            _add(models, *_beside(name, pipeline.device))
+            _add(models, *_beside(name))
         segments = _held_out(data, settings.split, settings.limit, settings.seed, words_needed=True)
         words.refuse_few(segments)
         return cls(models, segments, evaluator)
@@ -186,12 +186,12 @@ def _held_out(data: Pack, split: str, count: int, seed: int, words_needed: bool 
     return [segments[i] for i in order[: count or None]]
 
 
-def _beside(model: str, device: torch.device) -> tuple[str, Model]:
+def _beside(name: str) -> tuple[str, Model]:
     """A model by name or folder, or the 2D model of a run folder; and what it is called."""
-    if (Path(model) / FILE).is_file():
-        return f"{Path(model).resolve().name}, consensus", FlatPrior.load(Path(model), device)
-    pipeline = Pipeline.load(model)
-    return pipeline.info.name, pipeline
+    model = load_maker(name)
+    if isinstance(model, FlatPrior):
+        return f"{Path(name).resolve().name}, consensus", model
+    return model.info.name, model
 
 
 def _add(models: dict[str, Model], name: str, model: Model) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,10 +20,10 @@ from videomdm.model.lifter import JOINTS
 from videomdm.model.text import TextEncoder, text_encoder
 from videomdm.motion.clip import FPS
 from videomdm.motion.representation import decode
-from videomdm.pipeline import Pipeline, on_floor
+from videomdm.pipeline import Pipeline, choose_device, on_floor
 
 from ..baselines.consensus import made_by_consensus, stand
-from ..baselines.flat import FlatPrior
+from ..baselines.flat import FILE, FlatPrior
 from ..captions import CaptionTable
 
 BATCH = 32
@@ -151,6 +152,16 @@ class ConsensusSampler(Sampler):
 
     def _joints(self, rows: Tensor) -> Tensor:
         return stand(rows)
+
+
+def is_flat(name: str) -> bool:
+    """Whether ``name`` is a run folder of `train flat`."""
+    return (Path(name) / FILE).is_file()
+
+
+def load_maker(name: str) -> Pipeline | FlatPrior:
+    """What makes motions: a model by name or folder, or the 2D model of a run folder; where models run."""
+    return FlatPrior.load(Path(name), choose_device("auto")) if is_flat(name) else Pipeline.load(name)
 
 
 def sampler_for(model: Pipeline | FlatPrior, captions: Sequence[str], settings: SamplingSettings) -> Sampler:

@@ -13,12 +13,10 @@ import numpy as np
 from videomdm.errors import UserError
 from videomdm.model.registry import find_model
 from videomdm.motion.clip import FPS, write_atomically
-from videomdm.pipeline import Pipeline, choose_device
 from videomdm.progress import progress_bar
 
-from ..baselines.flat import FILE, FlatPrior
 from ..datasets.pack import Pack
-from ..evaluate.sampling import SamplingSettings, sampler_for
+from ..evaluate.sampling import SamplingSettings, is_flat, load_maker, sampler_for
 from ..sheet import PROMPTS
 from ..sources import LONGEST, joints, usable
 from .files import Key, Pair, write_key
@@ -103,19 +101,9 @@ def _check(sources: tuple[str, str], settings: StudySettings) -> None:
         raise UserError("Both sources are the same.", "Compare a model with another, or with real.")
 
 
-def _is_flat(name: str) -> bool:
-    return (Path(name) / FILE).is_file()
-
-
 def _home(name: str) -> Path:
     """The folder of a model, however it is spelled; UserError where there is none."""
-    return (Path(name) if _is_flat(name) else find_model(name)).resolve()
-
-
-def _loaded(name: str) -> Pipeline | FlatPrior:
-    if _is_flat(name):
-        return FlatPrior.load(Path(name), choose_device("auto"))
-    return Pipeline.load(name)
+    return (Path(name) if is_flat(name) else find_model(name)).resolve()
 
 
 def _tasks(settings: StudySettings, generator: np.random.Generator) -> list[_Task]:
@@ -145,7 +133,9 @@ def _motions(
 ) -> list[list[np.ndarray]]:
     """The motions (T, 22, 3) of each source for each task, no longer than what both sources can make."""
     captions = [task.caption for task in tasks]
-    samplers = [None if name == REAL else sampler_for(_loaded(name), captions, sampling) for name in sources]
+    samplers = [
+        None if name == REAL else sampler_for(load_maker(name), captions, sampling) for name in sources
+    ]
     longest = min([LONGEST, *(sampler.longest for sampler in samplers if sampler is not None)])
     lengths = [min(task.frames, longest) for task in tasks]
     motions = []
